@@ -1,0 +1,58 @@
+//! What stands behind the interfaces: a folder an interface. Each holds the real backend, the overlay that a dry run sees
+//! instead of it, the twin in memory, and the conformance suite that all of them pass.
+//!
+//! In goes a call, out comes what the machine says or did. A backend trusts its caller for grants, phases and plans: only
+//! the gate calls it. It never sees a guest, and knows no wasmtime.
+
+pub mod errors;
+pub mod kv;
+#[cfg(test)]
+mod testing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::types::{Change, Error};
+use contract::{Backends, Context, Undo};
+use model::Clock;
+use store::Store;
+
+/// Takes an effect back. Each backend whose interface is of class L2 and acts on the device has one.
+#[async_trait::async_trait]
+pub trait Undoer: Send + Sync {
+    /// Takes back what `undo` describes, unless somebody has changed it since: then `conflict`, and nothing is touched.
+    async fn undo(&self, cx: &Context, undo: &Undo) -> Result<Change, Error>;
+}
+
+/// A device: what stands behind every interface, and who takes effects back, by interface.
+#[derive(Clone)]
+pub struct Device {
+    /// Behind the interfaces.
+    pub backends: Backends,
+    /// Who takes back what, by the interface that did it.
+    pub undoers: BTreeMap<&'static str, Arc<dyn Undoer>>,
+}
+
+/// What the backends of a real device share.
+#[derive(Clone)]
+pub struct Shared {
+    /// What the device remembers.
+    pub store: Arc<Store>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// This machine.
+pub fn real(shared: &Shared) -> Device {
+    let kv = Arc::new(kv::Documents::new(shared));
+    Device {
+        backends: Backends { kv: kv.clone(), kv_write: kv.clone() },
+        undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>)]),
+    }
+}
+
+/// What a dry run sees of a device: every read is real, and every change stays in here.
+pub fn overlay(real: &Backends, clock: &Arc<dyn Clock>) -> Backends {
+    let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(clock)));
+    Backends { kv: kv.clone(), kv_write: kv }
+}

@@ -1,0 +1,95 @@
+use std::sync::Mutex;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+/// What a backend knows of the call beside its arguments. The gate makes one for each.
+pub struct Context {
+    /// The run, `run_` and a ULID.
+    pub run: String,
+    /// The plugin: what one plugin stores or raises, another does not see.
+    pub plugin: String,
+    /// The device, `dev_` and a ULID.
+    pub device: String,
+    /// The entries of the capability's scope as granted, for functions that list what is in it.
+    pub scope: Vec<String>,
+    /// When the gate will give up on the call.
+    pub deadline: Instant,
+    /// Set where the run is being cancelled; long work asks now and then.
+    pub cancel: CancellationToken,
+    /// What would undo the call: left by the backend, kept in the record, never shown to the guest.
+    undo: Mutex<Vec<Undo>>,
+}
+
+impl Context {
+    /// A context without anything to undo yet.
+    pub fn new(run: &str, plugin: &str, device: &str, scope: Vec<String>, deadline: Instant) -> Self {
+        Self {
+            run: run.to_owned(),
+            plugin: plugin.to_owned(),
+            device: device.to_owned(),
+            scope,
+            deadline,
+            cancel: CancellationToken::new(),
+            undo: Mutex::default(),
+        }
+    }
+
+    /// Whether long work should stop: its time is up, or the run is being cancelled.
+    pub fn is_over(&self) -> bool {
+        self.cancel.is_cancelled() || Instant::now() >= self.deadline
+    }
+
+    /// Leaves what would undo a part of this call.
+    pub fn can_undo(&self, undo: Undo) {
+        self.undo.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(undo);
+    }
+
+    /// What was left, in order.
+    pub fn take_undo(&self) -> Vec<Undo> {
+        std::mem::take(&mut self.undo.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// What would undo one effect: made by the backend that did it, read by nobody else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Undo {
+    /// What the effect was about, as the record names it.
+    pub target: String,
+    /// The backend's own words.
+    pub token: serde_json::Value,
+}
+
+/// A secret opened for one way of use. It names the secret and never holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecretUse {
+    /// The secret's name.
+    pub name: String,
+    /// How it may be used.
+    pub way: SecretWay,
+}
+
+/// How an opened secret may be used: the functions of `secrets`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SecretWay {
+    /// `Authorization: Bearer` and the secret.
+    Bearer,
+    /// `Authorization: Basic` with this user and the secret as password.
+    Basic {
+        /// The user.
+        user: String,
+    },
+    /// This header, with a prefix and the secret as its value.
+    Header {
+        /// The header's name.
+        header: String,
+        /// What comes before the secret.
+        prefix: String,
+    },
+    /// A password or passphrase that an interface takes.
+    Password,
+}

@@ -1,0 +1,214 @@
+//! Capabilities and grants: an interface and the scope in which it may be used.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use contract::{INTERFACES, Interface, ScopeGrammar};
+use globset::{GlobBuilder, GlobMatcher};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// An interface and a scope, as people write it: `device`, `service-control [nginx, postgresql*]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub struct Capability {
+    /// The interface's name; it is one that this host knows.
+    pub interface: &'static str,
+    /// The scope's entries. Empty where the interface takes none, or where all that a manifest asks for is meant.
+    pub scope: Vec<String>,
+}
+
+impl Capability {
+    /// The interface's row.
+    pub fn row(&self) -> &'static Interface {
+        #[expect(clippy::expect_used, reason = "parsing admits only names that are in the table")]
+        interface(self.interface).expect("a capability names an interface of the table")
+    }
+}
+
+/// The row of an interface.
+pub fn interface(name: &str) -> Option<&'static Interface> {
+    INTERFACES.iter().copied().find(|row| row.name == name)
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.interface)?;
+        match self.scope.is_empty() {
+            true => Ok(()),
+            false => write!(f, " [{}]", self.scope.join(", ")),
+        }
+    }
+}
+
+impl FromStr for Capability {
+    type Err = NotACapability;
+
+    fn from_str(text: &str) -> Result<Self, NotACapability> {
+        let text = text.trim();
+        let (name, scope) = match text.split_once('[') {
+            None => (text, Vec::new()),
+            Some((name, rest)) => {
+                let inner = rest.strip_suffix(']').ok_or_else(|| NotACapability::Form(text.to_owned()))?;
+                let entries: Vec<String> = inner.split(',').map(|entry| entry.trim().to_owned()).collect();
+                if entries.iter().any(String::is_empty) {
+                    return Err(NotACapability::Form(text.to_owned()));
+                }
+                (name.trim(), entries)
+            }
+        };
+        let row = interface(name).ok_or_else(|| NotACapability::Unknown(name.to_owned()))?;
+        if row.scope == ScopeGrammar::None && !scope.is_empty() {
+            return Err(NotACapability::NoScope(row.name));
+        }
+        Ok(Self { interface: row.name, scope })
+    }
+}
+
+impl<'de> Deserialize<'de> for Capability {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl From<Capability> for String {
+    fn from(capability: Capability) -> Self {
+        capability.to_string()
+    }
+}
+
+/// The text is no capability.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotACapability {
+    /// Not of the form at all.
+    #[error("`{0}` is not a capability: expected `INTERFACE` or `INTERFACE [ENTRY, ENTRY]`")]
+    Form(String),
+    /// An interface that this host does not know.
+    #[error("`{0}` is not an interface of this host: expected one of {names}", names = names())]
+    Unknown(String),
+    /// A scope where there is none.
+    #[error("`{0}` takes no scope: expected `{0}` alone")]
+    NoScope(&'static str),
+}
+
+fn names() -> String {
+    INTERFACES.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
+}
+
+/// A granted capability's entries, ready to be asked.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    entries: Vec<String>,
+    matchers: Vec<Matcher>,
+}
+
+#[derive(Clone, Debug)]
+enum Matcher {
+    All,
+    Name(String),
+    Glob(GlobMatcher),
+}
+
+impl Scope {
+    /// The entries by the interface's grammar. Origins are matched by the backend, which alone knows what an address resolves
+    /// to; here they all pass.
+    pub fn new(grammar: ScopeGrammar, entries: Vec<String>) -> Result<Self, BadScope> {
+        let matchers = entries
+            .iter()
+            .map(|entry| match grammar {
+                ScopeGrammar::None | ScopeGrammar::Origins => Ok(Matcher::All),
+                ScopeGrammar::Names | ScopeGrammar::Globs if entry == "*" => Ok(Matcher::All),
+                ScopeGrammar::Names => Ok(Matcher::Name(entry.clone())),
+                ScopeGrammar::Globs => GlobBuilder::new(entry)
+                    .backslash_escape(true)
+                    .build()
+                    .map(|glob| Matcher::Glob(glob.compile_matcher()))
+                    .map_err(|error| BadScope { entry: entry.clone(), problem: error.kind().to_string() }),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let matchers = match grammar {
+            ScopeGrammar::None => vec![Matcher::All],
+            _ => matchers,
+        };
+        Ok(Self { entries, matchers })
+    }
+
+    /// Whether the target is inside.
+    pub fn allows(&self, target: &str) -> bool {
+        self.matchers.iter().any(|matcher| match matcher {
+            Matcher::All => true,
+            Matcher::Name(name) => name == target,
+            Matcher::Glob(glob) => glob.is_match(target),
+        })
+    }
+
+    /// As granted.
+    pub fn entries(&self) -> &[String] {
+        &self.entries
+    }
+}
+
+/// A scope entry that is malformed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("scope entry `{entry}`: {problem}")]
+pub struct BadScope {
+    entry: String,
+    problem: String,
+}
+
+/// What one run may use: by interface, the entries of its scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grants(BTreeMap<String, Vec<String>>);
+
+impl Grants {
+    /// Adds a capability.
+    pub fn add(&mut self, interface: &str, scope: Vec<String>) {
+        self.0.insert(interface.to_owned(), scope);
+    }
+
+    /// The entries of an interface's scope; none where it is not granted.
+    pub fn get(&self, interface: &str) -> Option<&[String]> {
+        self.0.get(interface).map(Vec::as_slice)
+    }
+
+    /// Interfaces and entries, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(interface, scope)| (interface.as_str(), scope.as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        for text in ["device", "files [scratch, logs]"] {
+            assert_eq!(text.parse::<Capability>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_wrong_capability_says_what_would_be_right() {
+        let check = |text: &str| text.parse::<Capability>().unwrap_err();
+        assert_eq!(check("files [scratch"), NotACapability::Form("files [scratch".into()));
+        assert_eq!(check("files [a,,b]"), NotACapability::Form("files [a,,b]".into()));
+        assert_eq!(check("flies"), NotACapability::Unknown("flies".into()));
+        assert_eq!(check("device [x]"), NotACapability::NoScope("device"));
+    }
+
+    #[test]
+    fn a_scope_allows_what_its_entries_say() {
+        let scope = |grammar, entries: &[&str]| {
+            Scope::new(grammar, entries.iter().map(|&entry| entry.to_owned()).collect()).unwrap()
+        };
+        let globs = scope(ScopeGrammar::Globs, &["nginx", "postgresql*"]);
+        assert!(globs.allows("nginx") && globs.allows("postgresql-15"));
+        assert!(!globs.allows("nginx2") && !globs.allows("ssh"));
+        let names = scope(ScopeGrammar::Names, &["scratch"]);
+        assert!(names.allows("scratch") && !names.allows("scratch2"));
+        assert!(!scope(ScopeGrammar::Names, &[]).allows("scratch"));
+        assert!(scope(ScopeGrammar::None, &[]).allows("anything"));
+        assert!(scope(ScopeGrammar::Names, &["*"]).allows("anything"));
+    }
+}

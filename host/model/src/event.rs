@@ -1,0 +1,254 @@
+//! The record of a run: events in the order in which they happened. Summaries are derived from them.
+
+use contract::Undo;
+use contract::detection::Report;
+use contract::run::{LogLevel, Mode, Trigger};
+use contract::types::{Attributes, Effect, Error};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Digest, Grants, Limits, Outcome, Plan, RunId, Verdict};
+
+/// The form of a record; a reader refuses a newer one by name.
+pub const FORMAT: u32 = 1;
+
+/// An event, with its place in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Recorded {
+    /// The run.
+    pub run: RunId,
+    /// From 0, without gaps.
+    pub sequence: u64,
+    /// When, by the host's clock.
+    pub at_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run begins; durable before any guest code runs.
+    Started(Box<Started>),
+    /// A phase begins.
+    PhaseStarted {
+        /// Which.
+        phase: Phase,
+    },
+    /// A mutator is about to act; durable before it does. An intent without a call of its number was in flight when the host
+    /// died, and its effect is `unknown`.
+    Intent {
+        /// The call's number in the run.
+        call: u64,
+        /// The interface.
+        interface: String,
+        /// The function.
+        function: String,
+        /// The arguments.
+        arguments: Value,
+        /// What it is about, one for each effect.
+        targets: Vec<String>,
+    },
+    /// A host call was answered.
+    Called(Box<Called>),
+    /// The plugin, or what it wrote to standard output or error, said something.
+    Log {
+        /// How loud.
+        level: LogLevel,
+        /// What.
+        message: String,
+        /// More by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fields: Attributes,
+    },
+    /// The plugin measured something.
+    Metric {
+        /// Of what.
+        name: String,
+        /// How much.
+        value: f64,
+        /// In which UCUM unit.
+        unit: String,
+        /// More by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        labels: Attributes,
+    },
+    /// `detect` answered.
+    Reported {
+        /// In which phase.
+        phase: Phase,
+        /// What.
+        report: Report,
+    },
+    /// `remediate` answered.
+    Remedied {
+        /// For a person.
+        summary: String,
+        /// More by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attributes: Attributes,
+    },
+    /// What a replay needs beside the answers of host calls; only in recordings.
+    Inputs {
+        /// In which phase.
+        phase: Phase,
+        /// What the clocks said, in the order of asking, in nanoseconds.
+        clock: Vec<u64>,
+        /// What random numbers began with.
+        seed: u64,
+    },
+    /// The plugin keeps this through the reboot that it was granted.
+    Checkpoint {
+        /// Base64.
+        #[serde(with = "contract::bytes")]
+        state: Vec<u8>,
+    },
+    /// The run goes on after a reboot.
+    Resumed,
+    /// The run is over. The one terminal event.
+    Ended(Box<Ended>),
+}
+
+/// How a run begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Started {
+    /// The record's form.
+    pub format: u32,
+    /// The plugin's name.
+    pub plugin: String,
+    /// Its version.
+    pub version: String,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Who vouches for it: `unsigned` for a local file by hand.
+    pub trust: String,
+    /// What the run may do.
+    pub mode: Mode,
+    /// Why it was started.
+    pub trigger: Trigger,
+    /// The parameters, defaults filled in.
+    pub parameters: Value,
+    /// What was granted.
+    pub grants: Grants,
+    /// What it may use.
+    pub limits: Limits,
+    /// The plan that it is tied to, by digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Digest>,
+    /// The device.
+    pub device: String,
+    /// The host's version.
+    pub host: String,
+    /// The run that this one undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<RunId>,
+}
+
+/// The three parts of a run, each in a fresh instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The first look.
+    Detect,
+    /// Putting right.
+    Remediate,
+    /// The second look, which measures.
+    Verify,
+    /// The host undoes an earlier run; no guest runs.
+    Undo,
+}
+
+/// A host call and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Called {
+    /// Its number in the run, from 0.
+    pub call: u64,
+    /// In which phase.
+    pub phase: Phase,
+    /// The interface.
+    pub interface: String,
+    /// The function.
+    pub function: String,
+    /// The arguments.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub arguments: Value,
+    /// How long it took.
+    pub duration_us: u64,
+    /// The bytes that it handed over and got back, roughly.
+    pub bytes: u64,
+    /// The answer: kept of mutators always, of readers in recordings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Value>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+    /// What it did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<EffectRecord>,
+    /// What would undo it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Undo>,
+}
+
+/// What a mutator did to one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EffectRecord {
+    /// What it is about, in the interface's words.
+    pub target: String,
+    /// What was done.
+    pub effect: Effect,
+    /// The state before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// The state after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Ended {
+    /// What was found.
+    pub verdict: Verdict,
+    /// How the machinery ended.
+    pub outcome: Outcome,
+    /// Which limit, which trap, which refusal: for a person.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// The error with which the plugin gave up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+    /// A dry run's plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    /// The plan's digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_digest: Option<Digest>,
+    /// What was used.
+    pub resources: Resources,
+}
+
+/// What a run used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Resources {
+    /// From start to end.
+    pub wall_ms: u64,
+    /// Processor time.
+    pub cpu_ms: u64,
+    /// The most memory that an instance had.
+    pub memory_peak_bytes: u64,
+    /// Host calls.
+    pub calls: u64,
+    /// What they handed over and answered.
+    pub call_bytes: u64,
+    /// Log lines that were not kept.
+    pub log_lines_dropped: u64,
+}

@@ -1,0 +1,287 @@
+//! The manifest: `plugin.toml` beside the source, a custom section inside the component.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use contract::{Interface, ScopeGrammar};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::capability::{self, Grants};
+use crate::limits::Limits;
+
+/// The component's custom section that holds the manifest, as JSON.
+pub const SECTION: &str = "remit:manifest";
+
+/// The most bytes of a manifest: a label that nobody can read in a minute is none.
+pub const MANIFEST_BYTES_MAX: usize = 256 << 10;
+
+/// What a plugin says about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Manifest {
+    /// Who it is.
+    pub plugin: About,
+    /// What it wants to use, by interface.
+    #[serde(default)]
+    pub capabilities: BTreeMap<String, Wish>,
+    /// The JSON Schema of its parameters. The build fills it in from the plugin itself.
+    #[serde(default = "no_parameters")]
+    pub parameters: Value,
+    /// What it may use of the host.
+    #[serde(default)]
+    pub limits: Limits,
+    /// When its author thinks that it should run. Nothing runs because of it.
+    #[serde(default, rename = "trigger")]
+    pub triggers: Vec<SuggestedTrigger>,
+}
+
+fn no_parameters() -> Value {
+    serde_json::json!({ "type": "object", "additionalProperties": false })
+}
+
+/// Who a plugin is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct About {
+    /// Lower-case letters, digits and hyphens, 1 to 64.
+    pub name: String,
+    /// Semantic Versioning 2.0.
+    pub version: Version,
+    /// Whoever publishes it.
+    pub publisher: String,
+    /// One line for a person, at most 255 bytes.
+    pub description: String,
+    /// An SPDX expression.
+    pub license: String,
+    /// The oldest host that it runs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_host: Option<Version>,
+    /// Where to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<String>,
+}
+
+/// A capability that a plugin wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Wish {
+    /// Its scope. `{name}` stands for a parameter, a text or a list of texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<String>,
+    /// Why, for whoever grants it.
+    pub reason: String,
+}
+
+/// When a plugin should run, by its author.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SuggestedTrigger {
+    /// Cron, five fields, in the device's time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// An event type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Why then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Everything that is wrong with a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct BadManifest(
+    /// One line each.
+    pub Vec<String>,
+);
+
+impl fmt::Display for BadManifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Manifest {
+    /// Reads `plugin.toml`.
+    pub fn from_toml(text: &str) -> Result<Self, BadManifest> {
+        let manifest: Self = toml::from_str(text).map_err(|error| BadManifest(vec![error.to_string()]))?;
+        manifest.checked()
+    }
+
+    /// Reads the custom section.
+    pub fn from_section(bytes: &[u8]) -> Result<Self, BadManifest> {
+        if bytes.len() > MANIFEST_BYTES_MAX {
+            return Err(BadManifest(vec![format!(
+                "the manifest has {} bytes: at most {MANIFEST_BYTES_MAX} are read",
+                bytes.len()
+            )]));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|error| BadManifest(vec![error.to_string()]))?;
+        manifest.checked()
+    }
+
+    /// The bytes of the custom section.
+    pub fn to_section(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    fn checked(self) -> Result<Self, BadManifest> {
+        let mut problems = Vec::new();
+        let name = &self.plugin.name;
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
+            problems.push(format!("plugin.name `{name}`: expected 1 to 64 lower-case letters, digits and hyphens"));
+        }
+        for (field, text, most) in [
+            ("publisher", &self.plugin.publisher, 64),
+            ("description", &self.plugin.description, 255),
+            ("license", &self.plugin.license, 255),
+        ] {
+            if text.trim().is_empty() || text.len() > most {
+                problems.push(format!("plugin.{field}: expected 1 to {most} bytes, has {}", text.len()));
+            }
+        }
+        for (interface, wish) in &self.capabilities {
+            problems.extend(wrong_with(interface, wish, &self.parameters));
+        }
+        problems.extend(self.limits.out_of_range().iter().map(ToString::to_string));
+        if let Err(error) = jsonschema::validator_for(&self.parameters) {
+            problems.push(format!("parameters: not a JSON Schema: {error}"));
+        }
+        match problems.is_empty() {
+            true => Ok(self),
+            false => Err(BadManifest(problems)),
+        }
+    }
+
+    /// The wishes with the parameters filled in: the most that a run of this plugin can be granted. A parameter stands for
+    /// itself and for no pattern.
+    pub fn wishes(&self, parameters: &Map<String, Value>) -> Result<Grants, BadManifest> {
+        let mut grants = Grants::default();
+        let mut problems = Vec::new();
+        for (interface, wish) in &self.capabilities {
+            let globs = capability::interface(interface).is_some_and(|row| row.scope == ScopeGrammar::Globs);
+            let mut scope = Vec::new();
+            for entry in &wish.scope {
+                match fill(entry, parameters, globs) {
+                    Ok(entries) => scope.extend(entries),
+                    Err(problem) => problems.push(format!("capabilities.{interface}: {problem}")),
+                }
+            }
+            grants.add(interface, scope);
+        }
+        match problems.is_empty() {
+            true => Ok(grants),
+            false => Err(BadManifest(problems)),
+        }
+    }
+}
+
+fn wrong_with(name: &str, wish: &Wish, schema: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    let Some(row) = capability::interface(name) else {
+        let known = contract::INTERFACES.iter().map(|row: &&Interface| row.name).collect::<Vec<_>>().join(", ");
+        return vec![format!("capabilities.{name}: no such interface; this host has {known}")];
+    };
+    if wish.reason.trim().is_empty() {
+        problems.push(format!("capabilities.{name}.reason: say why, for whoever grants it"));
+    }
+    match (row.scope, wish.scope.is_empty()) {
+        (ScopeGrammar::None, false) => problems.push(format!("capabilities.{name}.scope: `{name}` takes no scope")),
+        (ScopeGrammar::None, true) | (_, false) => {}
+        (_, true) => problems.push(format!("capabilities.{name}.scope: say what it is for, such as `scope = [\"…\"]`")),
+    }
+    for entry in &wish.scope {
+        for name_of in placeholders(entry) {
+            if schema.pointer(&format!("/properties/{name_of}")).is_none() {
+                problems.push(format!("capabilities.{name}.scope: `{{{name_of}}}` is not a parameter"));
+            }
+        }
+    }
+    problems
+}
+
+/// The names in `{name}`.
+fn placeholders(entry: &str) -> Vec<&str> {
+    entry.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect()
+}
+
+fn fill(entry: &str, parameters: &Map<String, Value>, globs: bool) -> Result<Vec<String>, String> {
+    let mut filled = vec![entry.to_owned()];
+    for name in placeholders(entry) {
+        let values: Vec<&str> = match parameters.get(name) {
+            Some(Value::String(text)) => vec![text],
+            Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+                items.iter().filter_map(Value::as_str).collect()
+            }
+            _ => return Err(format!("parameter `{name}` must be a text or a list of texts to be a scope")),
+        };
+        let values = values.into_iter().map(|value| match globs {
+            true => globset::escape(value),
+            false => value.to_owned(),
+        });
+        filled = values
+            .flat_map(|value| {
+                filled.iter().map(|text| text.replace(&format!("{{{name}}}"), &value)).collect::<Vec<_>>()
+            })
+            .collect();
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const GOOD: &str = r#"
+        [plugin]
+        name = "disk-cleanup"
+        version = "1.0.0"
+        publisher = "remit"
+        description = "Removes what nobody has used for long"
+        license = "Apache-2.0"
+
+        [capabilities.files]
+        scope = ["{root}"]
+        reason = "Looks for old files"
+
+        [parameters.properties.root]
+        type = "string"
+    "#;
+
+    fn problems(text: &str) -> Vec<String> {
+        Manifest::from_toml(text).unwrap_err().0
+    }
+
+    #[test]
+    fn a_manifest_survives_its_section() {
+        let manifest = Manifest::from_toml(GOOD).unwrap();
+        assert_eq!(Manifest::from_section(&manifest.to_section()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn everything_wrong_is_listed_at_once() {
+        let bad = GOOD
+            .replace("disk-cleanup", "Disk Cleanup")
+            .replace(
+                "[capabilities.files]",
+                "[capabilities.flies]\nreason = \"x\"\n[limits]\nwall-ms = 0\n[capabilities.files]",
+            )
+            .replace("{root}", "{rot}");
+        let problems = problems(&bad);
+        for word in ["plugin.name", "flies", "wall-ms", "{rot}"] {
+            assert!(problems.iter().any(|line| line.contains(word)), "{word} is missing in {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_fills_a_scope_and_is_no_pattern() {
+        let one = json!({ "services": ["ngi*", "ssh"], "root": "logs" });
+        let fill = |entry: &str, globs| fill(entry, one.as_object().unwrap(), globs);
+        assert_eq!(fill("{root}", false), Ok(vec!["logs".into()]));
+        assert_eq!(fill("{services}", true), Ok(vec!["ngi[*]".into(), "ssh".into()]));
+        assert!(fill("{nothing}", false).is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! What is granted: the manifest's wishes, cut down to what this machine's policy and this command line allow.
+
+use contract::run::Mode;
+use contract::{Class, ScopeGrammar};
+use serde::{Deserialize, Serialize};
+
+use crate::Manifest;
+use crate::capability::{self, Capability, Grants};
+
+/// An entry of `[[allow]]` in host policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Allow {
+    /// The plugin's name; all plugins if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// The capability; without a scope, all that the manifest asks for.
+    pub capability: Capability,
+}
+
+/// A capability that a run needs and does not get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Missing {
+    /// What is needed, as it would be written.
+    pub capability: Capability,
+    /// Its class.
+    pub class: Class,
+    /// The publisher's reason.
+    pub reason: String,
+}
+
+/// By hand: L0 and L1 are granted, L2 and above where policy or the command line allows it. In a dry run every mutator is
+/// granted, because it can only answer `planned`; `secrets` never is, because what reads can use one.
+pub fn grant_by_hand(
+    manifest: &Manifest,
+    wishes: &Grants,
+    mode: Mode,
+    allowed: &[Allow],
+) -> Result<Grants, Vec<Missing>> {
+    let mut grants = Grants::default();
+    let mut missing = Vec::new();
+    for (interface, scope) in wishes.iter() {
+        let Some(row) = capability::interface(interface) else { continue };
+        let is_planned_only = row.changes && mode != Mode::Enforce;
+        if row.class <= Class::L1 || is_planned_only {
+            grants.add(interface, scope.to_vec());
+            continue;
+        }
+        let entries: Vec<&Allow> = allowed
+            .iter()
+            .filter(|allow| allow.plugin.as_deref().is_none_or(|name| name == manifest.plugin.name))
+            .filter(|allow| allow.capability.interface == interface)
+            .collect();
+        let granted = intersect(row.scope, scope, &entries);
+        if entries.is_empty() || (row.scope != ScopeGrammar::None && granted.is_empty() && !scope.is_empty()) {
+            let reason = manifest.capabilities.get(interface).map(|wish| wish.reason.clone()).unwrap_or_default();
+            let capability = Capability { interface: row.name, scope: scope.to_vec() };
+            missing.push(Missing { capability, class: row.class, reason });
+        } else {
+            grants.add(interface, granted);
+        }
+    }
+    match missing.is_empty() {
+        true => Ok(grants),
+        false => Err(missing),
+    }
+}
+
+/// What both sides say: an entry counts where it stands on both, or where the other side's pattern covers it.
+fn intersect(grammar: ScopeGrammar, wished: &[String], allowed: &[&Allow]) -> Vec<String> {
+    if allowed.iter().any(|allow| allow.capability.scope.is_empty()) {
+        return wished.to_vec();
+    }
+    let covers = |pattern: &str, entry: &str| {
+        pattern == entry
+            || (grammar != ScopeGrammar::Origins
+                && capability::Scope::new(grammar, vec![pattern.to_owned()]).is_ok_and(|scope| scope.allows(entry)))
+    };
+    let mut both = Vec::new();
+    for entry in allowed.iter().flat_map(|allow| &allow.capability.scope) {
+        both.extend(wished.iter().filter(|wish| covers(entry, wish)).cloned());
+        if wished.iter().any(|wish| covers(wish, entry)) {
+            both.push(entry.clone());
+        }
+    }
+    both.sort();
+    both.dedup();
+    both
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest::from_toml(
+            r#"
+            plugin = { name = "p", version = "1.0.0", publisher = "x", description = "x", license = "MIT" }
+            [capabilities.files]
+            scope = ["scratch", "logs"]
+            reason = "reads"
+            [capabilities.files-write]
+            scope = ["scratch", "logs"]
+            reason = "removes"
+            "#,
+        )
+        .unwrap()
+    }
+
+    fn grant(mode: Mode, allowed: &[&str]) -> Result<Grants, Vec<String>> {
+        let manifest = manifest();
+        let wishes = manifest.wishes(&serde_json::Map::new()).unwrap();
+        let allowed: Vec<Allow> =
+            allowed.iter().map(|text| Allow { plugin: None, capability: text.parse().unwrap() }).collect();
+        grant_by_hand(&manifest, &wishes, mode, &allowed)
+            .map_err(|missing| missing.iter().map(|it| it.capability.to_string()).collect())
+    }
+
+    #[test]
+    fn what_changes_needs_a_word_of_the_operator() {
+        assert!(grant(Mode::DryRun, &[]).is_ok());
+        assert_eq!(grant(Mode::Enforce, &[]), Err(vec!["files-write [scratch, logs]".into()]));
+        let all = grant(Mode::Enforce, &["files-write"]).unwrap();
+        assert_eq!(all.get("files-write"), Some(&["scratch".to_owned(), "logs".to_owned()][..]));
+        let one = grant(Mode::Enforce, &["files-write [scratch, other]"]).unwrap();
+        assert_eq!(one.get("files-write"), Some(&["scratch".to_owned()][..]));
+        assert!(grant(Mode::Enforce, &["files-write [other]"]).is_err());
+    }
+}

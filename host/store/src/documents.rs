@@ -1,0 +1,210 @@
+//! Documents: small values by collection and key, each with a revision, so that two writers cannot overwrite each other
+//! unseen. Key-value stores, tickets and whatever a backend must remember are made of them.
+
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
+
+use crate::{Error, Store, fail};
+
+/// A value and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its key.
+    pub key: String,
+    /// The value.
+    pub value: String,
+    /// 1 when it was first written, and one more with each write of this key, also after it was removed or expired.
+    pub revision: u64,
+    /// When it was written.
+    pub written_ms: u64,
+    /// When it is gone; none for never.
+    pub expires_ms: Option<u64>,
+}
+
+/// What a writer assumes of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Anything.
+    Any,
+    /// There is none.
+    Absent,
+    /// It is still this one.
+    Revision(u64),
+}
+
+/// Nothing was written, because the key was not as expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotWritten {
+    /// What is there; none where nothing is.
+    pub found: Option<Document>,
+}
+
+impl Store {
+    /// A document; none where there is none or it has expired.
+    pub fn get(&self, collection: &str, key: &str, now_ms: u64) -> Result<Option<Document>, Error> {
+        Ok(self
+            .connection()
+            .prepare_cached(
+                "SELECT key, value, revision, written_ms, expires_ms FROM document
+                 WHERE collection = ?1 AND key = ?2 AND value != '' AND coalesce(expires_ms, ?3 + 1) > ?3",
+            )?
+            .query_row(params![collection, key, to_i64(now_ms)], document)
+            .optional()?)
+    }
+
+    /// Documents whose key begins so, in order of keys, after `after`, at most `limit`.
+    pub fn list(
+        &self,
+        collection: &str,
+        prefix: &str,
+        after: &str,
+        limit: u32,
+        now_ms: u64,
+    ) -> Result<Vec<Document>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT key, value, revision, written_ms, expires_ms FROM document
+             WHERE collection = ?1 AND substr(key, 1, length(?2)) = ?2 AND key > ?3
+                 AND value != '' AND coalesce(expires_ms, ?5 + 1) > ?5
+             ORDER BY key LIMIT ?4",
+        )?;
+        let rows = statement.query_map(params![collection, prefix, after, limit, to_i64(now_ms)], document)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Writes a document, which may not be empty, if the key is as expected. Durable when it returns.
+    pub fn put(
+        &self,
+        collection: &str,
+        key: &str,
+        value: &str,
+        expected: Expected,
+        expires_ms: Option<u64>,
+        now_ms: u64,
+    ) -> Result<Result<Document, NotWritten>, Error> {
+        self.replace(collection, key, Some((value, expires_ms)), expected, now_ms)
+    }
+
+    /// Removes a document if the key is as expected, and gives what was there. Durable when it returns.
+    pub fn remove(
+        &self,
+        collection: &str,
+        key: &str,
+        expected: Expected,
+        now_ms: u64,
+    ) -> Result<Result<Document, NotWritten>, Error> {
+        self.replace(collection, key, None, expected, now_ms)
+    }
+
+    /// A removed document leaves its revision behind, as an empty value: a writer that still expects the old one must not
+    /// succeed against a new one of the same number.
+    fn replace(
+        &self,
+        collection: &str,
+        key: &str,
+        value: Option<(&str, Option<u64>)>,
+        expected: Expected,
+        now_ms: u64,
+    ) -> Result<Result<Document, NotWritten>, Error> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let stored = transaction
+            .query_row(
+                "SELECT key, value, revision, written_ms, expires_ms FROM document WHERE collection = ?1 AND key = ?2",
+                params![collection, key],
+                document,
+            )
+            .optional()?;
+        let last = stored.as_ref().map_or(0, |document| document.revision);
+        let found = stored.filter(|document| {
+            !document.value.is_empty() && document.expires_ms.is_none_or(|expires| expires > now_ms)
+        });
+        let is_expected = match expected {
+            Expected::Any => true,
+            Expected::Absent => found.is_none(),
+            Expected::Revision(revision) => found.as_ref().is_some_and(|document| document.revision == revision),
+        };
+        if !is_expected || (value.is_none() && found.is_none()) {
+            return Ok(Err(NotWritten { found }));
+        }
+        let (text, expires_ms) = value.unwrap_or_default();
+        transaction.execute(
+            "INSERT INTO document (collection, key, revision, written_ms, expires_ms, value)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (collection, key) DO UPDATE SET revision = ?3, written_ms = ?4, expires_ms = ?5, value = ?6",
+            params![collection, key, to_i64(last + 1), to_i64(now_ms), expires_ms.map(to_i64), text],
+        )?;
+        fail::point("document.before-commit");
+        transaction.commit()?;
+        fail::point("document.after-commit");
+        let written = Document {
+            key: key.to_owned(),
+            value: text.to_owned(),
+            revision: last + 1,
+            written_ms: now_ms,
+            expires_ms,
+        };
+        Ok(Ok(if value.is_some() { written } else { found.unwrap_or(written) }))
+    }
+}
+
+fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
+    Ok(Document {
+        key: row.get(0)?,
+        value: row.get(1)?,
+        revision: to_u64(row.get(2)?),
+        written_ms: to_u64(row.get(3)?),
+        expires_ms: row.get::<_, Option<i64>>(4)?.map(to_u64),
+    })
+}
+
+/// SQLite's integers are signed; times and revisions never come near the difference.
+fn to_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn to_u64(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_expects_something_else_writes_nothing() {
+        let store = Store::in_memory().unwrap();
+        let put = |value: &str, expected| store.put("kv", "key", value, expected, None, 1).unwrap();
+        assert!(put("a", Expected::Revision(1)).is_err());
+        assert_eq!(put("a", Expected::Absent).unwrap().revision, 1);
+        assert_eq!(put("b", Expected::Absent).unwrap_err().found.unwrap().value, "a");
+        assert_eq!(put("b", Expected::Revision(1)).unwrap().revision, 2);
+        assert!(put("c", Expected::Revision(1)).is_err());
+    }
+
+    #[test]
+    fn a_removed_or_expired_key_is_absent_and_its_revision_is_never_given_again() {
+        let store = Store::in_memory().unwrap();
+        store.put("kv", "key", "a", Expected::Any, Some(10), 1).unwrap().unwrap();
+        assert!(store.get("kv", "key", 9).unwrap().is_some());
+        assert!(store.get("kv", "key", 10).unwrap().is_none());
+        assert_eq!(store.put("kv", "key", "b", Expected::Absent, None, 10).unwrap().unwrap().revision, 2);
+        assert_eq!(store.remove("kv", "key", Expected::Any, 11).unwrap().unwrap().value, "b");
+        assert!(store.remove("kv", "key", Expected::Any, 11).unwrap().is_err());
+        assert_eq!(store.put("kv", "key", "c", Expected::Absent, None, 12).unwrap().unwrap().revision, 4);
+    }
+
+    #[test]
+    fn lists_are_by_prefix_in_pages() {
+        let store = Store::in_memory().unwrap();
+        for key in ["a/1", "a/2", "a/3", "a%", "b"] {
+            store.put("kv", key, "x", Expected::Any, None, 1).unwrap().unwrap();
+        }
+        let keys = |prefix: &str, after: &str, limit| -> Vec<String> {
+            store.list("kv", prefix, after, limit, 2).unwrap().into_iter().map(|it| it.key).collect()
+        };
+        assert_eq!(keys("a/", "", 2), ["a/1", "a/2"]);
+        assert_eq!(keys("a/", "a/2", 2), ["a/3"]);
+        assert_eq!(keys("a%", "", 9), ["a%"]);
+        assert_eq!(store.list("other", "", "", 9, 2).unwrap(), []);
+    }
+}

@@ -1,0 +1,188 @@
+//! Runs: their events in order, and who of them is still alive.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::{Ended, Event, Outcome, Recorded, Resources, RunId, Started, Verdict};
+use rusqlite::{TransactionBehavior, params};
+use serde::Serialize;
+
+use crate::{Error, Store, fail};
+
+/// A run that is under way: what it appends is durable when `append` returns.
+pub struct RunLog {
+    store: Arc<Store>,
+    run: RunId,
+    next: u64,
+    /// Held while the process lives: whoever can lock it knows that the run is dead.
+    lock: Option<(PathBuf, File)>,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    /// The run.
+    pub run: RunId,
+    /// When it began.
+    pub started_ms: u64,
+    /// How it began.
+    pub started: Started,
+    /// How it ended; none while it is under way or where the host died.
+    pub ended: Option<Ended>,
+}
+
+impl Store {
+    /// Begins a run: `started` is durable when this returns.
+    pub fn begin(self: &Arc<Self>, run: RunId, started: Started, at_ms: u64) -> Result<RunLog, Error> {
+        let lock = self.try_lock(run)?.flatten();
+        let mut log = RunLog { store: Arc::clone(self), run, next: 0, lock };
+        log.append(vec![(at_ms, Event::Started(Box::new(started)))])?;
+        Ok(log)
+    }
+
+    /// Goes on with a run that was suspended; none where another process already does.
+    pub fn resume(self: &Arc<Self>, run: RunId) -> Result<Option<RunLog>, Error> {
+        let Some(lock) = self.try_lock(run)? else { return Ok(None) };
+        let next = self.events(run)?.last().map_or(0, |last| last.sequence + 1);
+        Ok(Some(RunLog { store: Arc::clone(self), run, next, lock }))
+    }
+
+    /// A run's events, in order.
+    pub fn events(&self, run: RunId) -> Result<Vec<Recorded>, Error> {
+        let connection = self.connection();
+        let mut statement =
+            connection.prepare_cached("SELECT sequence, at_ms, body FROM event WHERE run = ?1 ORDER BY sequence")?;
+        let mut rows = statement.query(params![run.to_string()])?;
+        let mut events = Vec::new();
+        while let Some(row) = rows.next()? {
+            let sequence = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
+            let at_ms = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
+            let body: String = row.get(2)?;
+            let event = serde_json::from_str(&body).map_err(|source| Error::Unreadable {
+                run: run.to_string(),
+                sequence,
+                source,
+            })?;
+            events.push(Recorded { run, sequence, at_ms, event });
+        }
+        Ok(events)
+    }
+
+    /// The latest runs, latest first.
+    pub fn runs(&self, limit: u32) -> Result<Vec<Summary>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT s.run, s.at_ms, s.body,
+                 (SELECT e.body FROM event e WHERE e.run = s.run AND e.kind = 'ended' ORDER BY e.sequence DESC LIMIT 1)
+             FROM event s WHERE s.kind = 'started' ORDER BY s.run DESC LIMIT ?1",
+        )?;
+        let mut rows = statement.query(params![limit])?;
+        let mut summaries = Vec::new();
+        while let Some(row) = rows.next()? {
+            let run: String = row.get(0)?;
+            let unreadable = |source| Error::Unreadable { run: run.clone(), sequence: 0, source };
+            let started: Event = serde_json::from_str(&row.get::<_, String>(2)?).map_err(unreadable)?;
+            let ended: Option<Event> = row
+                .get::<_, Option<String>>(3)?
+                .map(|body| serde_json::from_str(&body))
+                .transpose()
+                .map_err(unreadable)?;
+            let (Ok(run), Event::Started(started)) = (run.parse(), started) else { continue };
+            let ended = match ended {
+                Some(Event::Ended(ended)) => Some(*ended),
+                _ => None,
+            };
+            let started_ms = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
+            summaries.push(Summary { run, started_ms, started: *started, ended });
+        }
+        Ok(summaries)
+    }
+
+    /// Ends every run that began, did not end, and whose process is gone, as `interrupted`. Gives those runs.
+    pub fn close_interrupted(self: &Arc<Self>, now_ms: u64) -> Result<Vec<RunId>, Error> {
+        let open: Vec<String> = {
+            let connection = self.connection();
+            let mut statement = connection.prepare_cached(
+                "SELECT run FROM event WHERE kind = 'started'
+                 EXCEPT SELECT run FROM event WHERE kind = 'ended'",
+            )?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        let mut closed = Vec::new();
+        for run in open.iter().filter_map(|run| run.parse::<RunId>().ok()) {
+            let Some(mut log) = self.resume(run)? else { continue };
+            log.append(vec![(
+                now_ms,
+                Event::Ended(Box::new(Ended {
+                    verdict: Verdict::Unknown,
+                    outcome: Outcome::Interrupted,
+                    detail: "the host died during the run".to_owned(),
+                    error: None,
+                    plan: None,
+                    plan_digest: None,
+                    resources: Resources::default(),
+                })),
+            )])?;
+            closed.push(run);
+        }
+        Ok(closed)
+    }
+
+    /// The lock of a run: `Some(None)` in memory, where no other process can be, `None` where another process holds it.
+    #[expect(clippy::option_option, reason = "not lockable, locked, and nothing to lock are three things")]
+    fn try_lock(&self, run: RunId) -> Result<Option<Option<(PathBuf, File)>>, Error> {
+        let Some(folder) = &self.running else { return Ok(Some(None)) };
+        let path = folder.join(run.to_string());
+        let io = |source| Error::Io { path: path.display().to_string(), source };
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Some((path, file)))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+}
+
+impl RunLog {
+    /// The run.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Appends events, all or none. Durable when it returns.
+    pub fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), Error> {
+        let mut connection = self.store.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut next = self.next;
+        {
+            let mut statement = transaction
+                .prepare_cached("INSERT INTO event (run, sequence, at_ms, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for (at_ms, event) in &events {
+                let body = serde_json::to_value(event).unwrap_or_default();
+                let kind = body.get("event").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
+                let sequence = i64::try_from(next).unwrap_or(i64::MAX);
+                let at_ms = i64::try_from(*at_ms).unwrap_or(i64::MAX);
+                statement.execute(params![self.run.to_string(), sequence, at_ms, kind, body.to_string()])?;
+                next += 1;
+            }
+        }
+        fail::point("event.before-commit");
+        transaction.commit()?;
+        self.next = next;
+        drop(connection);
+        fail::point("event.after-commit");
+        Ok(())
+    }
+}
+
+impl Drop for RunLog {
+    fn drop(&mut self) {
+        if let Some((path, _)) = &self.lock {
+            // Left behind it costs a name in a folder: whoever looks can lock it, and knows.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
