@@ -1,1 +1,3 @@
-//! x
+//! Runs one plugin once, safely.
+
+mod adapters;
