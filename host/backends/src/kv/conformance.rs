@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contract::kv::{GetValue, ListKeys};
-use contract::kv_write::{PutValue, RemoveValue};
+use contract::kv_write::{Backend as _, PutValue, RemoveValue};
 use contract::types::{Effect, ErrorKind};
 use contract::{kv, kv_write};
 use model::{Clock, ManualClock};
