@@ -6,6 +6,7 @@
 
 pub mod errors;
 pub mod kv;
+pub mod spawn;
 #[cfg(test)]
 mod testing;
 
