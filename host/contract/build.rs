@@ -304,6 +304,10 @@ fn type_def(resolve: &Resolve, id: InterfaceId, type_id: TypeId) -> TokenStream 
                 let rust = snake(&field.name);
                 quote! { + crate::Footprint::footprint(&self.#rust) }
             });
+            let masks = record.fields.iter().map(|field| {
+                let rust = snake(&field.name);
+                quote! { crate::Maskable::mask(&mut self.#rust, mask); }
+            });
             quote! {
                 #docs
                 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -316,6 +320,10 @@ fn type_def(resolve: &Resolve, id: InterfaceId, type_id: TypeId) -> TokenStream 
 
                 impl crate::Footprint for #name {
                     fn footprint(&self) -> usize { 0 #(#footprints)* }
+                }
+
+                impl crate::Maskable for #name {
+                    fn mask(&mut self, mask: &dyn crate::Mask) { #(#masks)* let _ = mask; }
                 }
             }
         }
@@ -345,6 +353,10 @@ fn type_def(resolve: &Resolve, id: InterfaceId, type_id: TypeId) -> TokenStream 
 
                 impl crate::Footprint for #name {
                     fn footprint(&self) -> usize { 1 }
+                }
+
+                impl crate::Maskable for #name {
+                    fn mask(&mut self, _: &dyn crate::Mask) {}
                 }
             }
         }

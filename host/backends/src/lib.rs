@@ -6,6 +6,7 @@
 
 pub mod errors;
 pub mod kv;
+pub mod secrets;
 pub mod spawn;
 #[cfg(test)]
 mod testing;
@@ -17,6 +18,8 @@ use contract::types::{Change, Error};
 use contract::{Backends, Context, Undo};
 use model::Clock;
 use store::Store;
+
+use secrets::{Masker, Redeem, Secrets};
 
 /// Takes an effect back. Each backend whose interface is of class L2 and acts on the device has one.
 #[async_trait::async_trait]
@@ -32,6 +35,8 @@ pub struct Device {
     pub backends: Backends,
     /// Who takes back what, by the interface that did it.
     pub undoers: BTreeMap<&'static str, Arc<dyn Undoer>>,
+    /// Masks what was redeemed, in every answer and every line of a log.
+    pub masker: Arc<Masker>,
 }
 
 /// What the backends of a real device share.
@@ -41,19 +46,30 @@ pub struct Shared {
     pub store: Arc<Store>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// What plugins open and backends redeem.
+    pub secrets: Arc<Secrets>,
+}
+
+impl Shared {
+    /// A device that remembers nothing yet and has no secrets: for tests, and for who needs backends without a machine.
+    pub fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, store::Error> {
+        let secrets = Arc::new(Secrets::in_memory(&BTreeMap::new(), Arc::clone(&clock)));
+        Ok(Self { store: Arc::new(Store::in_memory()?), clock, secrets })
+    }
 }
 
 /// This machine.
 pub fn real(shared: &Shared) -> Device {
     let kv = Arc::new(kv::Documents::new(shared));
     Device {
-        backends: Backends { kv: kv.clone(), kv_write: kv.clone() },
+        backends: Backends { kv: kv.clone(), kv_write: kv.clone(), secrets: shared.secrets.clone() },
         undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>)]),
+        masker: Arc::clone(shared.secrets.masker()),
     }
 }
 
 /// What a dry run sees of a device: every read is real, and every change stays in here.
 pub fn overlay(real: &Backends, clock: &Arc<dyn Clock>) -> Backends {
     let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(clock)));
-    Backends { kv: kv.clone(), kv_write: kv }
+    Backends { kv: kv.clone(), kv_write: kv, secrets: Arc::clone(&real.secrets) }
 }

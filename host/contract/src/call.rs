@@ -2,7 +2,7 @@ use std::pin::Pin;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Backends, Context, Footprint, Interface, types};
+use crate::{Backends, Context, Footprint, Interface, Maskable, types};
 
 /// What a backend answers, when it is ready.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, types::Error>> + Send + 'a>>;
@@ -14,7 +14,7 @@ pub trait Call: Clone + Serialize + DeserializeOwned + Footprint + Send + Sync +
     /// Its name in `wit/`.
     const FUNCTION: &'static str;
     /// What it answers if it does not fail.
-    type Ok: Clone + Serialize + DeserializeOwned + Footprint + Send + Sync + 'static;
+    type Ok: Clone + Serialize + DeserializeOwned + Footprint + Maskable + Send + Sync + 'static;
 
     /// Has the backend do it. Only the gate calls this.
     fn perform<'a>(&'a self, backends: &'a Backends, cx: &'a Context) -> Answer<'a, Self::Ok>;

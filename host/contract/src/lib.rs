@@ -9,6 +9,7 @@ mod call;
 mod context;
 mod footprint;
 mod interface;
+mod masking;
 
 pub use call::{Answer, Call};
 #[cfg(feature = "wasmtime")]
@@ -16,6 +17,7 @@ pub use call::{Boundary, Handles};
 pub use context::{Context, SecretUse, SecretWay, Undo};
 pub use footprint::Footprint;
 pub use interface::{Class, Interface, ScopeGrammar};
+pub use masking::{Mask, Maskable};
 
 include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 

@@ -7,7 +7,6 @@ use contract::kv_write::{Backend as _, PutValue, RemoveValue};
 use contract::types::{Effect, ErrorKind};
 use contract::{kv, kv_write};
 use model::{Clock, ManualClock};
-use store::Store;
 
 use crate::testing::context;
 use crate::{Shared, Undoer};
@@ -16,7 +15,7 @@ use super::{Documents, Overlay};
 
 fn documents(clock: &Arc<ManualClock>) -> Documents {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    Documents::new(&Shared { store: Arc::new(Store::in_memory().unwrap()), clock })
+    Documents::new(&Shared::in_memory(clock).unwrap())
 }
 
 fn put(key: &str, value: &str, expected_revision: Option<u64>, ttl_seconds: u32) -> PutValue {

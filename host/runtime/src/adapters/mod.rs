@@ -2,6 +2,7 @@
 //! whether it changes anything come from `wit/` itself.
 
 mod kv;
+mod secrets;
 
 use std::borrow::Cow;
 
