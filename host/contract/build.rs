@@ -10,7 +10,7 @@
     reason = "a build script may stop the build, and reads the environment that cargo gives it"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use heck::{ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -23,8 +23,13 @@ use wit_parser::{
 const NOT_GRANTED: [&str; 4] = ["types", "run", "detection", "remediation"];
 
 fn main() {
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    // Asked now, not when this script was compiled: worktrees that share a target folder share the script too. And because
+    // cargo tells their crates apart only by times of files, who builds from another folder generates anew; everything that
+    // depends on the contract, which is everything, follows.
+    let wit = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../wit");
     println!("cargo::rerun-if-changed={}", wit.display());
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=PWD");
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(&wit).expect("wit/ is valid");
     let interfaces: Vec<InterfaceId> = resolve.packages[package].interfaces.values().copied().collect();
@@ -77,8 +82,29 @@ fn calls(resolve: &Resolve, id: InterfaceId, name: &str) -> TokenStream {
         }
     });
     let doc = format!("What stands behind `{name}` on a device.");
+    let refusals = functions.iter().map(|function| {
+        let method = snake(&function.name);
+        let call = camel(&function.name);
+        let ok = ok_type(resolve, id, function);
+        quote! {
+            async fn #method(&self, _cx: &crate::Context, _call: &#call) -> Result<#ok, crate::types::Error> {
+                Err(crate::types::Error::unsupported(#name))
+            }
+        }
+    });
+    let unsupported =
+        format!("Stands behind `{name}` where the platform lacks it: every function answers `unsupported`.");
     quote! {
         #(#structs)*
+
+        #[doc = #unsupported]
+        #[derive(Clone, Copy, Debug)]
+        pub struct Unsupported;
+
+        #[async_trait::async_trait]
+        impl Backend for Unsupported {
+            #(#refusals)*
+        }
 
         #[doc = #doc]
         #[async_trait::async_trait]

@@ -4,8 +4,12 @@
 //! In goes a call, out comes what the machine says or did. A backend trusts its caller for grants, phases and plans: only
 //! the gate calls it. It never sees a guest, and knows no wasmtime.
 
+pub mod device;
 pub mod errors;
+pub mod fixture;
 pub mod kv;
+#[cfg(target_os = "linux")]
+mod root;
 pub mod secrets;
 pub mod spawn;
 #[cfg(test)]
@@ -62,7 +66,12 @@ impl Shared {
 pub fn real(shared: &Shared) -> Device {
     let kv = Arc::new(kv::Documents::new(shared));
     Device {
-        backends: Backends { kv: kv.clone(), kv_write: kv.clone(), secrets: shared.secrets.clone() },
+        backends: Backends {
+            device: device::real(shared),
+            kv: kv.clone(),
+            kv_write: kv.clone(),
+            secrets: shared.secrets.clone(),
+        },
         undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>)]),
         masker: Arc::clone(shared.secrets.masker()),
     }
@@ -70,6 +79,14 @@ pub fn real(shared: &Shared) -> Device {
 
 /// What a dry run sees of a device: every read is real, and every change stays in here.
 pub fn overlay(real: &Backends, clock: &Arc<dyn Clock>) -> Backends {
+    // The overlay of `patch` writes it: what it plans to install may need a reboot.
+    let planned_reboot = Arc::new(device::PlannedReboot::default());
+    let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
     let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(clock)));
-    Backends { kv: kv.clone(), kv_write: kv, secrets: Arc::clone(&real.secrets) }
+    Backends {
+        device,
+        kv: kv.clone(),
+        kv_write: kv,
+        secrets: Arc::clone(&real.secrets),
+    }
 }
