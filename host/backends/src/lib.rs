@@ -83,10 +83,5 @@ pub fn overlay(real: &Backends, clock: &Arc<dyn Clock>) -> Backends {
     let planned_reboot = Arc::new(device::PlannedReboot::default());
     let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
     let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(clock)));
-    Backends {
-        device,
-        kv: kv.clone(),
-        kv_write: kv,
-        secrets: Arc::clone(&real.secrets),
-    }
+    Backends { device, kv: kv.clone(), kv_write: kv, secrets: Arc::clone(&real.secrets) }
 }
