@@ -132,7 +132,7 @@ fn call(resolve: &Resolve, id: InterfaceId, interface: &str, function: &Function
     });
     let footprints = function.params.iter().map(|param| {
         let field = snake(&param.name);
-        quote! { + crate::Footprint::footprint(&self.#field) }
+        quote! { crate::Footprint::footprint(&self.#field) }
     });
     let (to_json, from_json) = if ok_id.is_some_and(|ty| is_bytes(resolve, &ty)) {
         (
@@ -154,7 +154,7 @@ fn call(resolve: &Resolve, id: InterfaceId, interface: &str, function: &Function
         pub struct #call { #(#fields,)* }
 
         impl crate::Footprint for #call {
-            fn footprint(&self) -> usize { 0 #(#footprints)* }
+            fn footprint(&self) -> usize { <[usize]>::iter(&[#(#footprints,)*]).sum() }
         }
 
         impl crate::Call for #call {
@@ -328,7 +328,7 @@ fn type_def(resolve: &Resolve, id: InterfaceId, type_id: TypeId) -> TokenStream 
             });
             let footprints = record.fields.iter().map(|field| {
                 let rust = snake(&field.name);
-                quote! { + crate::Footprint::footprint(&self.#rust) }
+                quote! { crate::Footprint::footprint(&self.#rust) }
             });
             let masks = record.fields.iter().map(|field| {
                 let rust = snake(&field.name);
@@ -345,7 +345,7 @@ fn type_def(resolve: &Resolve, id: InterfaceId, type_id: TypeId) -> TokenStream 
                 pub struct #name { #(#fields,)* }
 
                 impl crate::Footprint for #name {
-                    fn footprint(&self) -> usize { 0 #(#footprints)* }
+                    fn footprint(&self) -> usize { <[usize]>::iter(&[#(#footprints,)*]).sum() }
                 }
 
                 impl crate::Maskable for #name {
