@@ -20,7 +20,7 @@ use wit_parser::{
 };
 
 /// Exported by plugins, or linked without a grant: their functions are no calls through the gate.
-const NOT_GRANTED: [&str; 4] = ["types", "run", "detection", "remediation"];
+const NOT_GRANTED: [&str; 5] = ["types", "run", "detection", "remediation", "parameters"];
 
 fn main() {
     // Asked now, not when this script was compiled: worktrees that share a target folder share the script too. And because
@@ -57,10 +57,11 @@ fn module(resolve: &Resolve, id: InterfaceId) -> TokenStream {
     let docs = docs(&interface.docs, name);
     let types = interface.types.values().map(|&ty| type_def(resolve, id, ty));
     let calls = (!NOT_GRANTED.contains(&name)).then(|| calls(resolve, id, name));
+    let serde = (!interface.types.is_empty() || calls.is_some()).then(|| quote! { use serde::{Deserialize, Serialize}; });
     quote! {
         #docs
         pub mod #module {
-            use serde::{Deserialize, Serialize};
+            #serde
             #(#types)*
             #calls
         }
