@@ -29,10 +29,8 @@ fn main() {
     let imports = interfaces(&resolve, world, true);
     let modules = imports.iter().map(|&id| module(&resolve, id));
     let exported = interfaces(&resolve, world, false).into_iter().map(|id| traits(&resolve, id));
-    let macros = [
-        export_macro(&resolve, "__export_detect", detect),
-        export_macro(&resolve, "__export_remediate", world),
-    ];
+    let macros =
+        [export_macro(&resolve, "__export_detect", detect), export_macro(&resolve, "__export_remediate", world)];
     let tokens = quote! { #bindings #(#modules)* #(#exported)* #(#macros)* };
     let file = syn::parse2(tokens).expect("the generated code parses");
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets it")).join("generated.rs");
@@ -142,7 +140,11 @@ fn type_def(resolve: &Resolve, id: InterfaceId, type_id: TypeId) -> TokenStream 
             let target = &resolve.types[*other];
             let of_interest = matches!(target.kind, TypeDefKind::Record(_) | TypeDefKind::Enum(_)) && wit != "error";
             let path = type_path(resolve, *other);
-            if of_interest { quote! { #[doc(no_inline)] pub use #path; } } else { quote! {} }
+            if of_interest {
+                quote! { #[doc(no_inline)] pub use #path; }
+            } else {
+                quote! {}
+            }
         }
         TypeDefKind::Resource => {
             let docs = docs(&ty.docs, wit);
@@ -385,7 +387,11 @@ fn to_owned(resolve: &Resolve, ty: &Type, value: &Ident) -> TokenStream {
     }
 }
 
-fn type_path(resolve: &Resolve, id: TypeId) -> TokenStream {
+fn type_path(resolve: &Resolve, mut id: TypeId) -> TokenStream {
+    // A `use` of another interface's type is that type.
+    while let TypeDefKind::Type(Type::Id(next)) = &resolve.types[id].kind {
+        id = *next;
+    }
     let def = &resolve.types[id];
     let name = camel(def.name.as_deref().expect("records, enums and resources have names"));
     match def.owner {

@@ -57,7 +57,8 @@ fn module(resolve: &Resolve, id: InterfaceId) -> TokenStream {
     let docs = docs(&interface.docs, name);
     let types = interface.types.values().map(|&ty| type_def(resolve, id, ty));
     let calls = (!NOT_GRANTED.contains(&name)).then(|| calls(resolve, id, name));
-    let serde = (!interface.types.is_empty() || calls.is_some()).then(|| quote! { use serde::{Deserialize, Serialize}; });
+    let serde =
+        (!interface.types.is_empty() || calls.is_some()).then(|| quote! { use serde::{Deserialize, Serialize}; });
     quote! {
         #docs
         pub mod #module {

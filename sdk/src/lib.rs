@@ -78,10 +78,10 @@ mod generated {
 pub use error::{Context, Error, Result};
 pub use generated::bindings::exports::msp::automation::detection::{Report, Verdict};
 pub use generated::bindings::exports::msp::automation::remediation::Remedy;
-pub use report::attribute;
 pub use generated::types::{Effect, ErrorKind, Finding, Severity};
 pub use generated::*;
 pub use plugin::{Detect, Remediate};
+pub use report::attribute;
 
 #[doc(hidden)]
 pub use plugin::{detect, remediate, schema};
@@ -89,7 +89,7 @@ pub use plugin::{detect, remediate, schema};
 /// What nearly every plugin names.
 pub mod prelude {
     pub use crate::{
-        Context, Detect, Effect, Error, ErrorKind, Finding, Remediate, Remedy, Report, Result, Severity, Verdict, debug,
-        error, info, run, trace, warn,
+        Context, Detect, Effect, Error, ErrorKind, Finding, Remediate, Remedy, Report, Result, Severity, Verdict,
+        debug, error, info, run, trace, warn,
     };
 }

@@ -128,7 +128,12 @@ impl Host {
     /// All calls of mutators so far, in order, with their arguments: what a plan is made of. The same in a dry run and in enforce.
     pub fn plan(&self) -> Vec<String> {
         record::with(|record| {
-            record.calls.iter().filter(|made| made.changes).map(|made| format!("{} {}", made.name, made.shown)).collect()
+            record
+                .calls
+                .iter()
+                .filter(|made| made.changes)
+                .map(|made| format!("{} {}", made.name, made.shown))
+                .collect()
         })
     }
 
