@@ -1,7 +1,7 @@
 //! Documents: small values by collection and key, each with a revision, so that two writers cannot overwrite each other
 //! unseen. Key-value stores, tickets and whatever a backend must remember are made of them.
 
-use rusqlite::{OptionalExtension, TransactionBehavior, params};
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::{Error, Store, fail};
 
@@ -29,6 +29,21 @@ pub enum Expected {
     Absent,
     /// It is still this one.
     Revision(u64),
+}
+
+/// One of several writes that happen together.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The collection.
+    pub collection: &'static str,
+    /// The key.
+    pub key: String,
+    /// What it will hold; none removes it.
+    pub value: Option<String>,
+    /// What the writer assumes of it.
+    pub expected: Expected,
+    /// When what it holds will be gone; none for never.
+    pub expires_ms: Option<u64>,
 }
 
 /// Nothing was written, because the key was not as expected.
@@ -95,8 +110,21 @@ impl Store {
         self.replace(collection, key, None, expected, now_ms)
     }
 
-    /// A removed document leaves its revision behind, as an empty value: a writer that still expects the old one must not
-    /// succeed against a new one of the same number.
+    /// Writes all of these if every key is as expected, else none. Durable when it returns.
+    pub fn write(&self, writes: &[Write], now_ms: u64) -> Result<Result<(), NotWritten>, Error> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for it in writes {
+            let value = it.value.as_deref().map(|value| (value, it.expires_ms));
+            let written = replace_in(&transaction, it.collection, &it.key, value, it.expected, now_ms)?;
+            if let Err(not_written) = written {
+                return Ok(Err(not_written));
+            }
+        }
+        commit(transaction)?;
+        Ok(Ok(()))
+    }
+
     fn replace(
         &self,
         collection: &str,
@@ -107,44 +135,59 @@ impl Store {
     ) -> Result<Result<Document, NotWritten>, Error> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let stored = transaction
-            .query_row(
-                "SELECT key, value, revision, written_ms, expires_ms FROM document WHERE collection = ?1 AND key = ?2",
-                params![collection, key],
-                document,
-            )
-            .optional()?;
-        let last = stored.as_ref().map_or(0, |document| document.revision);
-        let found = stored.filter(|document| {
-            !document.value.is_empty() && document.expires_ms.is_none_or(|expires| expires > now_ms)
-        });
-        let is_expected = match expected {
-            Expected::Any => true,
-            Expected::Absent => found.is_none(),
-            Expected::Revision(revision) => found.as_ref().is_some_and(|document| document.revision == revision),
-        };
-        if !is_expected || (value.is_none() && found.is_none()) {
-            return Ok(Err(NotWritten { found }));
+        let replaced = replace_in(&transaction, collection, key, value, expected, now_ms)?;
+        if replaced.is_ok() {
+            commit(transaction)?;
         }
-        let (text, expires_ms) = value.unwrap_or_default();
-        transaction.execute(
-            "INSERT INTO document (collection, key, revision, written_ms, expires_ms, value)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (collection, key) DO UPDATE SET revision = ?3, written_ms = ?4, expires_ms = ?5, value = ?6",
-            params![collection, key, to_i64(last + 1), to_i64(now_ms), expires_ms.map(to_i64), text],
-        )?;
-        fail::point("document.before-commit");
-        transaction.commit()?;
-        fail::point("document.after-commit");
-        let written = Document {
-            key: key.to_owned(),
-            value: text.to_owned(),
-            revision: last + 1,
-            written_ms: now_ms,
-            expires_ms,
-        };
-        Ok(Ok(if value.is_some() { written } else { found.unwrap_or(written) }))
+        Ok(replaced)
     }
+}
+
+fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
+    fail::point("document.before-commit");
+    transaction.commit()?;
+    fail::point("document.after-commit");
+    Ok(())
+}
+
+/// A removed document leaves its revision behind, as an empty value: a writer that still expects the old one must not
+/// succeed against a new one of the same number.
+fn replace_in(
+    transaction: &Transaction<'_>,
+    collection: &str,
+    key: &str,
+    value: Option<(&str, Option<u64>)>,
+    expected: Expected,
+    now_ms: u64,
+) -> Result<Result<Document, NotWritten>, Error> {
+    let stored = transaction
+        .query_row(
+            "SELECT key, value, revision, written_ms, expires_ms FROM document WHERE collection = ?1 AND key = ?2",
+            params![collection, key],
+            document,
+        )
+        .optional()?;
+    let last = stored.as_ref().map_or(0, |document| document.revision);
+    let found = stored
+        .filter(|document| !document.value.is_empty() && document.expires_ms.is_none_or(|expires| expires > now_ms));
+    let is_expected = match expected {
+        Expected::Any => true,
+        Expected::Absent => found.is_none(),
+        Expected::Revision(revision) => found.as_ref().is_some_and(|document| document.revision == revision),
+    };
+    if !is_expected || (value.is_none() && found.is_none()) {
+        return Ok(Err(NotWritten { found }));
+    }
+    let (text, expires_ms) = value.unwrap_or_default();
+    transaction.execute(
+        "INSERT INTO document (collection, key, revision, written_ms, expires_ms, value)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (collection, key) DO UPDATE SET revision = ?3, written_ms = ?4, expires_ms = ?5, value = ?6",
+        params![collection, key, to_i64(last + 1), to_i64(now_ms), expires_ms.map(to_i64), text],
+    )?;
+    let written =
+        Document { key: key.to_owned(), value: text.to_owned(), revision: last + 1, written_ms: now_ms, expires_ms };
+    Ok(Ok(if value.is_some() { written } else { found.unwrap_or(written) }))
 }
 
 fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
@@ -206,5 +249,24 @@ mod tests {
         assert_eq!(keys("a/", "a/2", 2), ["a/3"]);
         assert_eq!(keys("a%", "", 9), ["a%"]);
         assert_eq!(store.list("other", "", "", 9, 2).unwrap(), []);
+    }
+
+    #[test]
+    fn several_writes_happen_together_or_not_at_all() {
+        let store = Store::in_memory().unwrap();
+        let write = |key: &str, expected| Write {
+            collection: "c",
+            key: key.to_owned(),
+            value: (key != "b" || expected == Expected::Absent).then(|| "x".to_owned()),
+            expected,
+            expires_ms: None,
+        };
+        let absent = [write("a", Expected::Absent), write("b", Expected::Absent)];
+        assert_eq!(store.write(&absent, 1).unwrap(), Ok(()));
+        let half = [write("c", Expected::Absent), write("b", Expected::Absent)];
+        assert_eq!(store.write(&half, 1).unwrap().unwrap_err().found.unwrap().key, "b");
+        assert!(store.get("c", "c", 1).unwrap().is_none());
+        assert_eq!(store.write(&[write("b", Expected::Revision(1))], 1).unwrap(), Ok(()));
+        assert!(store.get("c", "b", 1).unwrap().is_none(), "a write without a value removes");
     }
 }

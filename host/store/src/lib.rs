@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use documents::{Document, Expected, NotWritten};
+pub use documents::{Document, Expected, NotWritten, Write};
 pub use runs::{RunLog, Summary};
 
 /// How long one process waits for another that writes.
