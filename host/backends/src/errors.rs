@@ -17,6 +17,16 @@ pub fn invalid(code: &str, message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, code, message)
 }
 
+/// Something else holds it for now.
+pub fn busy(code: &str, message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Busy, code, message)
+}
+
+/// There is room for no more.
+pub fn limit(code: &str, message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Limit, code, message)
+}
+
 /// It was tried, and failed.
 pub fn failed(code: &str, message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Failed, code, message)

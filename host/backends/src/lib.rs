@@ -4,16 +4,15 @@
 //! In goes a call, out comes what the machine says or did. A backend trusts its caller for grants, phases and plans: only
 //! the gate calls it. It never sees a guest, and knows no wasmtime.
 
-pub mod device;
+pub mod attributes;
 pub mod errors;
-pub mod fixture;
 pub mod kv;
-#[cfg(target_os = "linux")]
-mod root;
+pub mod policy;
 pub mod secrets;
 pub mod spawn;
 #[cfg(test)]
 mod testing;
+pub mod ticket;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +22,7 @@ use contract::{Backends, Context, Undo};
 use model::Clock;
 use store::Store;
 
+pub use policy::Policy;
 use secrets::{Masker, Redeem, Secrets};
 
 /// Takes an effect back. Each backend whose interface is of class L2 and acts on the device has one.
@@ -52,36 +52,42 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// What plugins open and backends redeem.
     pub secrets: Arc<Secrets>,
+    /// What the machine's owner has decided.
+    pub policy: Arc<Policy>,
 }
 
 impl Shared {
     /// A device that remembers nothing yet and has no secrets: for tests, and for who needs backends without a machine.
     pub fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, store::Error> {
         let secrets = Arc::new(Secrets::in_memory(&BTreeMap::new(), Arc::clone(&clock)));
-        Ok(Self { store: Arc::new(Store::in_memory()?), clock, secrets })
+        Ok(Self { store: Arc::new(Store::in_memory()?), clock, secrets, policy: Arc::default() })
     }
 }
 
 /// This machine.
 pub fn real(shared: &Shared) -> Device {
     let kv = Arc::new(kv::Documents::new(shared));
+    let ticket = Arc::new(ticket::Tickets::new(shared));
     Device {
         backends: Backends {
-            device: device::real(shared),
             kv: kv.clone(),
             kv_write: kv.clone(),
             secrets: shared.secrets.clone(),
+            ticket: ticket.clone(),
         },
-        undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>)]),
+        undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>), ("ticket", ticket)]),
         masker: Arc::clone(shared.secrets.masker()),
     }
 }
 
 /// What a dry run sees of a device: every read is real, and every change stays in here.
-pub fn overlay(real: &Backends, clock: &Arc<dyn Clock>) -> Backends {
-    // The overlay of `patch` writes it: what it plans to install may need a reboot.
-    let planned_reboot = Arc::new(device::PlannedReboot::default());
-    let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
-    let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(clock)));
-    Backends { device, kv: kv.clone(), kv_write: kv, secrets: Arc::clone(&real.secrets) }
+/// What is shared is only read.
+pub fn overlay(real: &Backends, shared: &Shared) -> Backends {
+    let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(&shared.clock)));
+    Backends {
+        kv: kv.clone(),
+        kv_write: kv,
+        secrets: Arc::clone(&real.secrets),
+        ticket: Arc::new(ticket::Overlay::new(ticket::Look::new(shared))),
+    }
 }

@@ -64,6 +64,11 @@ id! {
     DeviceId, "dev"
 }
 
+id! {
+    /// A ticket. People use its number.
+    TicketId, "tkt"
+}
+
 /// The text is no id of this kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an id: expected `{prefix}_` and a ULID of 26 characters")]

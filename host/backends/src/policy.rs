@@ -1,0 +1,13 @@
+//! Host policy, as far as backends read it: one field an interface.
+
+use serde::Deserialize;
+
+use crate::ticket;
+
+/// What the machine's owner has decided. What is left out keeps its default, what is unknown is an error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Policy {
+    /// `[ticket]`.
+    pub ticket: ticket::Policy,
+}
