@@ -10,7 +10,7 @@
     reason = "a build script may stop the build, and reads the environment that cargo gives it"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use heck::{ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::{Ident, Span, TokenStream};
@@ -20,11 +20,16 @@ use wit_parser::{
 };
 
 /// Exported by plugins, or linked without a grant: their functions are no calls through the gate.
-const NOT_GRANTED: [&str; 4] = ["types", "run", "detection", "remediation"];
+const NOT_GRANTED: [&str; 5] = ["types", "run", "detection", "remediation", "parameters"];
 
 fn main() {
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    // Asked now, not when this script was compiled: worktrees that share a target folder share the script too. And because
+    // cargo tells their crates apart only by times of files, who builds from another folder generates anew; everything that
+    // depends on the contract, which is everything, follows.
+    let wit = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../wit");
     println!("cargo::rerun-if-changed={}", wit.display());
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=PWD");
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(&wit).expect("wit/ is valid");
     let interfaces: Vec<InterfaceId> = resolve.packages[package].interfaces.values().copied().collect();
@@ -52,10 +57,12 @@ fn module(resolve: &Resolve, id: InterfaceId) -> TokenStream {
     let docs = docs(&interface.docs, name);
     let types = interface.types.values().map(|&ty| type_def(resolve, id, ty));
     let calls = (!NOT_GRANTED.contains(&name)).then(|| calls(resolve, id, name));
+    let serde =
+        (!interface.types.is_empty() || calls.is_some()).then(|| quote! { use serde::{Deserialize, Serialize}; });
     quote! {
         #docs
         pub mod #module {
-            use serde::{Deserialize, Serialize};
+            #serde
             #(#types)*
             #calls
         }
@@ -77,8 +84,29 @@ fn calls(resolve: &Resolve, id: InterfaceId, name: &str) -> TokenStream {
         }
     });
     let doc = format!("What stands behind `{name}` on a device.");
+    let refusals = functions.iter().map(|function| {
+        let method = snake(&function.name);
+        let call = camel(&function.name);
+        let ok = ok_type(resolve, id, function);
+        quote! {
+            async fn #method(&self, _cx: &crate::Context, _call: &#call) -> Result<#ok, crate::types::Error> {
+                Err(crate::types::Error::unsupported(#name))
+            }
+        }
+    });
+    let unsupported =
+        format!("Stands behind `{name}` where the platform lacks it: every function answers `unsupported`.");
     quote! {
         #(#structs)*
+
+        #[doc = #unsupported]
+        #[derive(Clone, Copy, Debug)]
+        pub struct Unsupported;
+
+        #[async_trait::async_trait]
+        impl Backend for Unsupported {
+            #(#refusals)*
+        }
 
         #[doc = #doc]
         #[async_trait::async_trait]
@@ -106,7 +134,7 @@ fn call(resolve: &Resolve, id: InterfaceId, interface: &str, function: &Function
     });
     let footprints = function.params.iter().map(|param| {
         let field = snake(&param.name);
-        quote! { + crate::Footprint::footprint(&self.#field) }
+        quote! { crate::Footprint::footprint(&self.#field) }
     });
     let (to_json, from_json) = if ok_id.is_some_and(|ty| is_bytes(resolve, &ty)) {
         (
@@ -128,7 +156,7 @@ fn call(resolve: &Resolve, id: InterfaceId, interface: &str, function: &Function
         pub struct #call { #(#fields,)* }
 
         impl crate::Footprint for #call {
-            fn footprint(&self) -> usize { 0 #(#footprints)* }
+            fn footprint(&self) -> usize { <[usize]>::iter(&[#(#footprints,)*]).sum() }
         }
 
         impl crate::Call for #call {
@@ -302,7 +330,7 @@ fn type_def(resolve: &Resolve, id: InterfaceId, type_id: TypeId) -> TokenStream 
             });
             let footprints = record.fields.iter().map(|field| {
                 let rust = snake(&field.name);
-                quote! { + crate::Footprint::footprint(&self.#rust) }
+                quote! { crate::Footprint::footprint(&self.#rust) }
             });
             let masks = record.fields.iter().map(|field| {
                 let rust = snake(&field.name);
@@ -319,7 +347,7 @@ fn type_def(resolve: &Resolve, id: InterfaceId, type_id: TypeId) -> TokenStream 
                 pub struct #name { #(#fields,)* }
 
                 impl crate::Footprint for #name {
-                    fn footprint(&self) -> usize { 0 #(#footprints)* }
+                    fn footprint(&self) -> usize { <[usize]>::iter(&[#(#footprints,)*]).sum() }
                 }
 
                 impl crate::Maskable for #name {

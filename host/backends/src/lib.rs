@@ -5,9 +5,13 @@
 //! the gate calls it. It never sees a guest, and knows no wasmtime.
 
 pub mod attributes;
+pub mod device;
 pub mod errors;
+pub mod fixture;
 pub mod kv;
 pub mod policy;
+#[cfg(target_os = "linux")]
+mod root;
 pub mod secrets;
 pub mod spawn;
 #[cfg(test)]
@@ -70,6 +74,7 @@ pub fn real(shared: &Shared) -> Device {
     let ticket = Arc::new(ticket::Tickets::new(shared));
     Device {
         backends: Backends {
+            device: device::real(shared),
             kv: kv.clone(),
             kv_write: kv.clone(),
             secrets: shared.secrets.clone(),
@@ -83,8 +88,12 @@ pub fn real(shared: &Shared) -> Device {
 /// What a dry run sees of a device: every read is real, and every change stays in here.
 /// What is shared is only read.
 pub fn overlay(real: &Backends, shared: &Shared) -> Backends {
+    // The overlay of `patch` writes it: what it plans to install may need a reboot.
+    let planned_reboot = Arc::new(device::PlannedReboot::default());
+    let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
     let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(&shared.clock)));
     Backends {
+        device,
         kv: kv.clone(),
         kv_write: kv,
         secrets: Arc::clone(&real.secrets),

@@ -27,6 +27,11 @@ impl types::Error {
         Self { kind, code: code.to_owned(), message: message.into(), retry_after_ms: None, attributes: Vec::new() }
     }
 
+    /// This platform lacks the interface.
+    pub fn unsupported(interface: &str) -> Self {
+        Self::new(types::ErrorKind::Unsupported, "platform", format!("this platform has no `{interface}`"))
+    }
+
     /// The same error with one more detail.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {

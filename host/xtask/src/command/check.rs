@@ -1,0 +1,54 @@
+//! What can be known without running anything.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::process::cargo;
+use crate::setup;
+use crate::tidy;
+use crate::workspace::Workspace;
+
+/// What must compile for Windows, where most managed devices are.
+const FOR_WINDOWS: [&str; 7] = ["model", "contract", "backends", "store", "artifact", "runtime", "cli"];
+const WINDOWS: &str = "x86_64-pc-windows-gnu";
+
+/// Check format, rules, lints, and the build for Windows
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Write the contract's present hash into wit/README.md first, once you have made the document true again
+    #[arg(long)]
+    pin_contract: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::load()?;
+    if args.pin_contract {
+        tidy::pin_contract(&workspace)?;
+    }
+    setup::rust_targets(&[WINDOWS])?;
+    setup::debian_packages(setup::TO_CHECK)?;
+
+    let steps: [(&str, &dyn Fn() -> anyhow::Result<()>); 4] = [
+        ("format", &|| cargo(&["fmt", "--all", "--check"])),
+        ("rules", &|| tidy::check(&workspace)),
+        ("lints", &|| cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])),
+        ("windows", &|| cargo(&windows())),
+    ];
+    let mut code = ExitCode::SUCCESS;
+    for (name, step) in steps {
+        let start = Instant::now();
+        let result = step();
+        let word = if result.is_ok() { "ok" } else { "FAILED" };
+        eprintln!("check {name}: {word} ({:.1} s)", start.elapsed().as_secs_f64());
+        if let Err(error) = result {
+            eprintln!("{error:#}\n");
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
+}
+
+fn windows() -> Vec<&'static str> {
+    let packages = FOR_WINDOWS.iter().flat_map(|name| ["--package", name]);
+    ["check", "--quiet", "--target", WINDOWS].into_iter().chain(packages).collect()
+}

@@ -1,0 +1,23 @@
+//! One file a command.
+
+mod check;
+mod test;
+
+use std::process::ExitCode;
+
+/// The repository's own commands
+#[derive(clap::Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) enum Command {
+    Check(check::Args),
+    Test(test::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Check(args) => check::run(&args),
+            Self::Test(args) => test::run(&args),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What must be on the machine, and how it gets there.
+
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::process::{output, run, shown};
+
+/// Debian packages that `check` needs.
+pub(crate) const TO_CHECK: &[&str] = &[
+    // SQLite and the assembly of ring are compiled for Windows too.
+    "gcc-mingw-w64-x86-64",
+];
+
+/// Debian packages that the tests need.
+pub(crate) const TO_TEST: &[&str] = &[
+    // Packages and repositories for managed hosts to install from.
+    "apt-utils",
+    "dpkg-dev",
+    // The root of a managed host.
+    "mmdebstrap",
+    // Boots one.
+    "systemd-container",
+];
+
+/// Installs the targets that are missing.
+pub(crate) fn rust_targets(wanted: &[&str]) -> anyhow::Result<()> {
+    let installed = output(Command::new("rustup").args(["target", "list", "--installed"]))
+        .with_context(|| format!("without rustup, install the standard library for {} yourself", wanted.join(", ")))?;
+    let missing = missing(wanted, &installed);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    run(Command::new("rustup").args(["target", "add"]).args(missing))
+}
+
+/// Installs the Debian packages that are missing, where that is allowed.
+pub(crate) fn debian_packages(wanted: &[&str]) -> anyhow::Result<()> {
+    // It fails when one of them is unknown, and still lists the others.
+    let listed = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
+        .args(wanted)
+        .output()
+        .context("the tests stand on Debian's packages")?;
+    let installed: String = String::from_utf8(listed.stdout)?
+        .lines()
+        .filter_map(|line| line.strip_suffix(" installed"))
+        .flat_map(|name| [name, "\n"])
+        .collect();
+    let missing = missing(wanted, &installed);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut install = Command::new("apt-get");
+    install
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(&missing)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    if !is_root()? {
+        bail!("missing: {}\ninstall it with: sudo {}", missing.join(", "), shown(&install));
+    }
+    eprintln!("{}", shown(&install));
+    run(Command::new("apt-get").args(["update", "--quiet"]))?;
+    run(&mut install)
+}
+
+fn is_root() -> anyhow::Result<bool> {
+    Ok(output(Command::new("id").arg("--user"))?.trim() == "0")
+}
+
+fn missing<'a>(wanted: &[&'a str], installed: &str) -> Vec<&'a str> {
+    wanted.iter().copied().filter(|name| !installed.lines().any(|line| line == *name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_installed() {
+        assert_eq!(missing(&["mmdebstrap", "dpkg-dev"], "dpkg-dev\napt\n"), ["mmdebstrap"]);
+        assert!(missing(&["apt"], "dpkg-dev\napt\n").is_empty());
+    }
+}

@@ -1,0 +1,81 @@
+//! What each Cargo.toml says.
+
+use crate::workspace::Workspace;
+
+/// Every crate is linted like the others.
+pub(super) fn lints(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let mut complaints = Vec::new();
+    for it in &workspace.crates {
+        let manifest: toml::Table = it.manifest.parse()?;
+        let workspace = manifest.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
+        if workspace != Some(true) {
+            complaints.push(format!("{}/Cargo.toml lacks `[lints]` with `workspace = true`", it.folder));
+        }
+    }
+    Ok(complaints)
+}
+
+/// Whoever reads Rust knows what these are for.
+#[rustfmt::skip]
+const OBVIOUS: &[&str] = &[
+    "anyhow", "async-trait", "base64", "clap", "futures", "globset", "heck", "hex", "ipnet", "prettyplease",
+    "proc-macro2", "quote", "regex", "rustix", "rustls", "rustls-native-certs", "semver", "serde", "serde_json",
+    "sha2", "syn", "tempfile", "thiserror", "tokio", "tokio-util", "toml", "tracing", "ulid", "url", "wasmtime",
+    "wat", "wit-parser",
+];
+
+/// Every other dependency says why it is there, in a comment directly above it or above the first of its family.
+pub(super) fn reasons(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let complaints = workspace.crates.iter().flat_map(|it| {
+        let in_workspace = |name: &str| workspace.crates.iter().any(|other| other.name == name);
+        unexplained(&it.manifest)
+            .into_iter()
+            .filter(move |name| !OBVIOUS.contains(&name.as_str()) && !in_workspace(name))
+            .map(|name| format!("{}/Cargo.toml: {name}", it.folder))
+    });
+    Ok(complaints.collect())
+}
+
+/// The dependencies that no comment explains.
+fn unexplained(manifest: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let (mut in_dependencies, mut comment, mut family) = (false, false, "");
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            in_dependencies = line.trim_end_matches(']').ends_with("dependencies");
+        } else if in_dependencies
+            && let Some((name, _)) = line.split_once([' ', '=', '.']).filter(|_| !line.starts_with('#'))
+        {
+            let explained = comment || (!family.is_empty() && name.starts_with(family));
+            if explained {
+                family = name.split(['-', '_']).next().unwrap_or(name);
+            } else {
+                family = "";
+                names.push(name.to_owned());
+            }
+        }
+        comment = line.starts_with('#');
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::tests::made_up;
+
+    #[test]
+    fn a_crate_without_lints_is_named() {
+        let workspace = made_up(&[("host/a", "[lints]\nworkspace = true\n", &[]), ("host/b", "[lints]\n", &[])]);
+        assert_eq!(lints(&workspace).unwrap(), ["host/b/Cargo.toml lacks `[lints]` with `workspace = true`"]);
+    }
+
+    #[test]
+    fn a_comment_explains_one_dependency_and_its_family() {
+        let manifest = "[package]\nname = \"a\"\n\n[dependencies]\nserde = \"1\"\n\n# Files.\ncap-fs-ext = \"4\"\ncap-std = \"4\"\n\
+            zbus = \"6\"\n[dev-dependencies]\ninsta.workspace = true\n";
+        assert_eq!(unexplained(manifest), ["serde", "zbus", "insta"]);
+        let workspace = made_up(&[("host/a", manifest, &[])]);
+        assert_eq!(reasons(&workspace).unwrap(), ["host/a/Cargo.toml: zbus", "host/a/Cargo.toml: insta"]);
+    }
+}
