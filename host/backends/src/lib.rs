@@ -45,6 +45,8 @@ pub struct Device {
     pub undoers: BTreeMap<&'static str, Arc<dyn Undoer>>,
     /// Masks what was redeemed, in every answer and every line of a log.
     pub masker: Arc<Masker>,
+    /// What its backends share; its overlays read it.
+    pub shared: Shared,
 }
 
 /// What the backends of a real device share.
@@ -82,21 +84,24 @@ pub fn real(shared: &Shared) -> Device {
         },
         undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>), ("ticket", ticket)]),
         masker: Arc::clone(shared.secrets.masker()),
+        shared: shared.clone(),
     }
 }
 
-/// What a dry run sees of a device: every read is real, and every change stays in here.
-/// What is shared is only read.
-pub fn overlay(real: &Backends, shared: &Shared) -> Backends {
-    // The overlay of `patch` writes it: what it plans to install may need a reboot.
-    let planned_reboot = Arc::new(device::PlannedReboot::default());
-    let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
-    let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(&shared.clock)));
-    Backends {
-        device,
-        kv: kv.clone(),
-        kv_write: kv,
-        secrets: Arc::clone(&real.secrets),
-        ticket: Arc::new(ticket::Overlay::new(ticket::Look::new(shared))),
+impl Device {
+    /// What a dry run sees instead: every read is real, and every change stays in what this gives.
+    pub fn overlay(&self) -> Backends {
+        let (real, shared) = (&self.backends, &self.shared);
+        // The overlay of `patch` writes it: what it plans to install may need a reboot.
+        let planned_reboot = Arc::new(device::PlannedReboot::default());
+        let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
+        let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(&shared.clock)));
+        Backends {
+            device,
+            kv: kv.clone(),
+            kv_write: kv,
+            secrets: Arc::clone(&real.secrets),
+            ticket: Arc::new(ticket::Overlay::new(ticket::Look::new(shared))),
+        }
     }
 }
