@@ -3,7 +3,7 @@
 use contract::Undo;
 use contract::detection::Report;
 use contract::run::{LogLevel, Mode, Trigger};
-use contract::types::{Attributes, Effect, Error};
+use contract::types::{Attributes, Effect, Error, Finding};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,13 +98,21 @@ pub enum Event {
         /// What the clocks said, in the order of asking, in nanoseconds.
         clock: Vec<u64>,
         /// What random numbers began with.
-        seed: u64,
+        #[serde(with = "contract::bytes")]
+        seed: Vec<u8>,
     },
     /// The plugin keeps this through the reboot that it was granted.
     Checkpoint {
         /// Base64.
         #[serde(with = "contract::bytes")]
         state: Vec<u8>,
+    },
+    /// The run waits for the reboot that it was granted, and goes on after it; without a terminal event until then.
+    Suspended {
+        /// Until when it may go on.
+        until_ms: u64,
+        /// What `remediate` is called with again.
+        findings: Vec<Finding>,
     },
     /// The run goes on after a reboot.
     Resumed,

@@ -63,8 +63,6 @@ limits! {
         "Elements of all tables of an instance, added.";
     instances "instances" = 32, at most 64;
         "Core instances in a component.";
-    stack_bytes "stack-bytes" = 512 * KIB, at most MIB;
-        "The guest's stack: what bounds recursion.";
     handles "handles" = 32, at most 256;
         "Secrets open at once.";
     handles_opened "handles-opened" = 1_000, at most 10_000;

@@ -34,16 +34,8 @@ pub struct Summary {
 }
 
 impl Store {
-    /// Begins a run: `started` is durable when this returns.
-    pub fn begin(self: &Arc<Self>, run: RunId, started: Started, at_ms: u64) -> Result<RunLog, Error> {
-        let lock = self.try_lock(run)?.flatten();
-        let mut log = RunLog { store: Arc::clone(self), run, next: 0, lock };
-        log.append(vec![(at_ms, Event::Started(Box::new(started)))])?;
-        Ok(log)
-    }
-
-    /// Goes on with a run that was suspended; none where another process already does.
-    pub fn resume(self: &Arc<Self>, run: RunId) -> Result<Option<RunLog>, Error> {
+    /// Opens the log of a run, new or suspended, for this process alone; none where another process has it.
+    pub fn open_run(self: &Arc<Self>, run: RunId) -> Result<Option<RunLog>, Error> {
         let Some(lock) = self.try_lock(run)? else { return Ok(None) };
         let next = self.events(run)?.last().map_or(0, |last| last.sequence + 1);
         Ok(Some(RunLog { store: Arc::clone(self), run, next, lock }))
@@ -105,15 +97,19 @@ impl Store {
         let open: Vec<String> = {
             let connection = self.connection();
             let mut statement = connection.prepare_cached(
+                // A suspended run waits for a reboot: its host is gone, and it is not over.
                 "SELECT run FROM event WHERE kind = 'started'
-                 EXCEPT SELECT run FROM event WHERE kind = 'ended'",
+                 EXCEPT SELECT run FROM event WHERE kind = 'ended'
+                 EXCEPT SELECT run FROM (
+                     SELECT run, kind, max(sequence) FROM event WHERE kind IN ('suspended', 'resumed') GROUP BY run
+                 ) WHERE kind = 'suspended'",
             )?;
             let rows = statement.query_map([], |row| row.get(0))?;
             rows.collect::<Result<_, _>>()?
         };
         let mut closed = Vec::new();
         for run in open.iter().filter_map(|run| run.parse::<RunId>().ok()) {
-            let Some(mut log) = self.resume(run)? else { continue };
+            let Some(mut log) = self.open_run(run)? else { continue };
             log.append(vec![(
                 now_ms,
                 Event::Ended(Box::new(Ended {

@@ -1,0 +1,235 @@
+//! Compiling: in a child with limits, because nobody has read the module yet, and into a cache that only this host can fill.
+//!
+//! What is loaded was compiled here: each file carries a MAC under a key that never leaves the cache's folder, checked over
+//! the very bytes that are then loaded. A file that fails is compiled anew, and never run.
+
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use artifact::Plugin;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wasmtime::component::Component;
+
+use crate::engine::{Engine, Options};
+use crate::{Error, Refusal};
+
+/// The most time that compiling may take. Python's 18 MB take 26 s on two cores.
+pub(crate) const COMPILE_SECONDS_MAX: u64 = 120;
+/// The most memory that the compiling child may write to.
+pub(crate) const COMPILE_MEMORY_BYTES_MAX: u64 = 2 << 30;
+
+const KEY_BYTES: usize = 32;
+const MAC_BYTES: usize = 32;
+
+/// Who compiles.
+#[derive(Clone, Debug)]
+pub enum Compiler {
+    /// This process. For tests of other things: nothing bounds it.
+    InProcess,
+    /// This program, called with `compile-component`, in a child with limits.
+    Child {
+        /// The program.
+        program: PathBuf,
+        /// How long it may take.
+        seconds_max: u64,
+        /// How much memory it may write to.
+        memory_bytes_max: u64,
+    },
+}
+
+impl Compiler {
+    /// A child of this program with the default limits.
+    pub fn child(program: PathBuf) -> Self {
+        Self::Child { program, seconds_max: COMPILE_SECONDS_MAX, memory_bytes_max: COMPILE_MEMORY_BYTES_MAX }
+    }
+}
+
+/// Compiled code on disk.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    /// In a folder that only its owner may enter; it is made where there is none.
+    pub fn open(folder: PathBuf) -> Result<Self, Error> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder).map_err(|source| Error::Cache { path: folder.clone(), source })?;
+        Ok(Self { folder })
+    }
+
+    fn path(&self, plugin: &Plugin, engine: &Engine) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        engine.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
+        self.folder.join(format!("{}-{:016x}.cwasm", plugin.digest().hex(), hasher.finish()))
+    }
+
+    /// The code, if it is there and this host put it there.
+    fn load(&self, path: &Path) -> Option<Vec<u8>> {
+        let mut sealed = std::fs::read(path).ok()?;
+        let code = sealed.split_off(MAC_BYTES.min(sealed.len()));
+        self.seal().ok()?.chain_update(&code).verify_slice(&sealed).ok()?;
+        Some(code)
+    }
+
+    fn save(&self, path: &Path, code: &[u8]) -> Result<(), Error> {
+        let error = |source| Error::Cache { path: path.to_owned(), source };
+        let mac = self.seal()?.chain_update(code).finalize().into_bytes();
+        let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+        let write = || {
+            let mut file = private(&unfinished)?;
+            file.write_all(&mac)?;
+            file.write_all(code)?;
+            file.sync_all()?;
+            std::fs::rename(&unfinished, path)
+        };
+        write().map_err(error)
+    }
+
+    fn seal(&self) -> Result<Hmac<Sha256>, Error> {
+        let path = self.folder.join("key");
+        let error = |source| Error::Cache { path: path.clone(), source };
+        let mut key = [0; KEY_BYTES];
+        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut key));
+        match read {
+            Ok(()) => {}
+            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
+                key = rand::random();
+                // Two hosts that begin at once: one of them wins, and the other's code does not verify and is compiled again.
+                private(&path).and_then(|mut file| file.write_all(&key)).map_err(error)?;
+            }
+            Err(other) => return Err(error(other)),
+        }
+        Hmac::new_from_slice(&key).map_err(|_| error(std::io::ErrorKind::InvalidData.into()))
+    }
+}
+
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The component, out of the cache or compiled.
+pub(crate) async fn component(
+    engine: &Engine,
+    plugin: &Plugin,
+    cache: Option<&Cache>,
+    compiler: &Compiler,
+) -> Result<Component, Error> {
+    let path = cache.map(|cache| cache.path(plugin, engine));
+    if let Some(code) = cache.zip(path.as_deref()).and_then(|(cache, path)| cache.load(path)) {
+        return deserialize(engine, &code);
+    }
+    let code = match compiler {
+        Compiler::InProcess => engine.wasmtime.precompile_component(plugin.bytes()).map_err(refused)?,
+        Compiler::Child { program, seconds_max, memory_bytes_max } => {
+            let time_max = Duration::from_secs(*seconds_max);
+            in_child(program, engine.options, plugin.bytes(), time_max, *memory_bytes_max).await?
+        }
+    };
+    if let (Some(cache), Some(path)) = (cache, path) {
+        cache.save(&path, &code)?;
+    }
+    deserialize(engine, &code)
+}
+
+fn refused(error: wasmtime::Error) -> Error {
+    Error::Refused(vec![Refusal::NotCompiled { reason: format!("{error:#}") }])
+}
+
+fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, Error> {
+    #[expect(unsafe_code, reason = "the code was compiled by this host: just now, or under the cache's seal")]
+    // SAFETY: `code` is what `precompile_component` of this version gave, in this process, in the child that this process
+    // started, or in an earlier one whose MAC over these very bytes was just verified.
+    let component = unsafe { Component::deserialize(&engine.wasmtime, code) };
+    component.map_err(Error::Engine)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one process that the runtime starts is this program again")]
+async fn in_child(
+    program: &Path,
+    options: Options,
+    bytes: &[u8],
+    time_max: Duration,
+    memory_bytes_max: u64,
+) -> Result<Vec<u8>, Error> {
+    let error = |source| Error::Compiler { path: program.to_owned(), source };
+    let mut child = tokio::process::Command::new(program)
+        .arg("compile-component")
+        .args(["--stack-bytes", &options.stack_bytes.to_string()])
+        .args(["--memory-bytes-max", &memory_bytes_max.to_string()])
+        .args(["--seconds-max", &time_max.as_secs().to_string()])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(error)?;
+    let (Some(mut stdin), Some(mut stdout), Some(mut stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(error(std::io::ErrorKind::BrokenPipe.into()));
+    };
+    let (mut code, mut said) = (Vec::new(), Vec::new());
+    let feed = async {
+        // A child that dies early says why on its standard error; that its input broke is no news then.
+        let _ = stdin.write_all(bytes).await;
+        drop(stdin);
+        Ok::<_, std::io::Error>(())
+    };
+    let work = async {
+        tokio::try_join!(feed, stdout.read_to_end(&mut code), stderr.read_to_end(&mut said))?;
+        child.wait().await
+    };
+    let reason = match tokio::time::timeout(time_max, work).await {
+        Ok(Ok(status)) if status.success() => return Ok(code),
+        Ok(Ok(status)) => {
+            let said = String::from_utf8_lossy(&said).trim().to_owned();
+            if said.is_empty() { format!("the compiling child ended with {status}") } else { said }
+        }
+        Ok(Err(source)) => return Err(error(source)),
+        Err(_) => format!("compiling took more than {} s", time_max.as_secs()),
+    };
+    Err(Error::Refused(vec![Refusal::NotCompiled { reason }]))
+}
+
+/// The child's part: compiles what comes on standard input to standard output, within limits that it cannot raise again.
+pub fn compile_child(stack_bytes: usize, memory_bytes_max: u64, seconds_max: u64) -> Result<(), Error> {
+    let io = |source| Error::Compiler { path: PathBuf::from("compile-component"), source };
+    limit_this_process(memory_bytes_max, seconds_max).map_err(io)?;
+    let mut bytes = Vec::new();
+    std::io::stdin().take(u64::try_from(artifact::COMPONENT_BYTES_MAX).unwrap_or(u64::MAX)).read_to_end(&mut bytes).map_err(io)?;
+    let engine = Engine::for_compiling(Options { pooled: false, stack_bytes })?;
+    let code = engine.precompile_component(&bytes).map_err(refused)?;
+    std::io::stdout().write_all(&code).map_err(io)
+}
+
+#[cfg(unix)]
+fn limit_this_process(memory_bytes_max: u64, seconds_max: u64) -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let both = |most| Rlimit { current: Some(most), maximum: Some(most) };
+    setrlimit(Resource::Data, both(memory_bytes_max))?;
+    // Two cores compile at once: their time adds up.
+    setrlimit(Resource::Cpu, both(seconds_max.saturating_mul(4)))?;
+    setrlimit(Resource::Core, both(0))?;
+    Ok(())
+}
+
+/// Elsewhere only the parent's clock bounds it.
+#[cfg(not(unix))]
+fn limit_this_process(_: u64, _: u64) -> std::io::Result<()> {
+    Ok(())
+}

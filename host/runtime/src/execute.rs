@@ -1,0 +1,416 @@
+//! The life of a run: `started` made durable, detect, remediate, detect again, each in a fresh store, and exactly one end.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backends::Device;
+use contract::detection::{self, Report};
+use contract::remediation::Remedy;
+use contract::run::{Context, Mode, Trigger};
+use contract::types::{Error as GuestError, Finding};
+use contract::Footprint;
+use model::event::FORMAT;
+use model::{Clock, Ended, Event, Limits, Outcome, Phase, Plan, Resources, RunId, Scope, Started, Verdict, capability};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower};
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::gate::{Facts, Gate, Source};
+use crate::journal::Journal;
+use crate::meter::{CpuMeter, Metered};
+use crate::prepare::Prepared;
+use crate::state::{Run, Told};
+use crate::stop::{End, Stopped};
+use crate::wasi::Inputs;
+use crate::{Error, Observer, Recorder};
+
+/// How long a cancelled guest has to notice and return.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
+
+/// What is asked of a prepared plugin.
+#[derive(Clone)]
+pub struct Request {
+    /// The run's id.
+    pub run: RunId,
+    /// What it may do.
+    pub mode: Mode,
+    /// Why it is started.
+    pub trigger: Trigger,
+    /// The parameters, validated, defaults filled in.
+    pub parameters: Map<String, Value>,
+    /// What it may use.
+    pub limits: Limits,
+    /// The plan that it is tied to.
+    pub plan: Option<Plan>,
+    /// Whether the record keeps all that a replay needs.
+    pub recording: bool,
+    /// The device's id.
+    pub device: String,
+    /// Stops the run: the guest is told, and after a second ended.
+    pub cancel: CancellationToken,
+    /// Where it goes on, after the reboot that it was granted.
+    pub resumed: Option<Resumed>,
+}
+
+/// Where a suspended run goes on.
+#[derive(Clone)]
+pub struct Resumed {
+    /// What it kept.
+    pub checkpoint: Vec<u8>,
+    /// What it had found.
+    pub findings: Vec<Finding>,
+}
+
+/// Runs a plugin once on a device. Its record is in the recorder, from `started` to `ended`.
+pub async fn execute(
+    prepared: &Prepared,
+    request: Request,
+    device: &Device,
+    clock: &Arc<dyn Clock>,
+    recorder: Box<dyn Recorder>,
+    observer: Arc<dyn Observer>,
+) -> Result<Ended, Error> {
+    let journal = Journal::new(recorder, Arc::clone(clock), observer, &request.limits);
+    let started = started(prepared, &request);
+    journal.event(if request.resumed.is_some() { Event::Resumed } else { Event::Started(Box::new(started)) });
+    journal.flush().await.map_err(|error| Error::Record(error.to_string()))?;
+    let source = Source::of(device, request.mode, clock);
+    let recording = request.recording;
+    let clock = Arc::clone(clock);
+    let inputs = Box::new(move |_| Inputs::live(Arc::clone(&clock), recording));
+    let mut drive = Drive::new(prepared, request, source, inputs, journal)?;
+    let ended = drive.run().await;
+    drive.end(ended).await
+}
+
+fn started(prepared: &Prepared, request: &Request) -> Started {
+    let plugin = &prepared.plugin;
+    Started {
+        format: FORMAT,
+        plugin: plugin.manifest().plugin.name.clone(),
+        version: plugin.manifest().plugin.version.to_string(),
+        digest: plugin.digest(),
+        trust: plugin.trust().to_string(),
+        mode: request.mode,
+        trigger: request.trigger.clone(),
+        parameters: Value::Object(request.parameters.clone()),
+        grants: prepared.grants.clone(),
+        limits: request.limits.clone(),
+        plan: request.plan.as_ref().map(|plan| digest_of(prepared, request, plan)),
+        device: request.device.clone(),
+        host: env!("CARGO_PKG_VERSION").to_owned(),
+        undoes: None,
+    }
+}
+
+fn digest_of(prepared: &Prepared, request: &Request, plan: &Plan) -> model::Digest {
+    plan.digest(prepared.plugin.digest(), &Value::Object(request.parameters.clone()))
+}
+
+/// Makes what each phase's clocks and random numbers are.
+pub(crate) type InputsOf = Box<dyn Fn(Phase) -> Inputs + Send + Sync>;
+
+/// One run under way.
+pub(crate) struct Drive<'a> {
+    prepared: &'a Prepared,
+    request: Request,
+    told: Arc<Told>,
+    facts: Arc<Facts>,
+    gate: Option<Gate>,
+    inputs: InputsOf,
+    journal: Journal,
+    meter: Arc<CpuMeter>,
+    began: Instant,
+    memory_bytes_peak: u64,
+}
+
+/// How a run came out, before what it used is added.
+pub(crate) struct Came {
+    verdict: Verdict,
+    end: End,
+}
+
+impl Came {
+    fn to(verdict: Verdict) -> Self {
+        Self { verdict, end: End::new(Outcome::Completed, "") }
+    }
+}
+
+impl<'a> Drive<'a> {
+    pub(crate) fn new(
+        prepared: &'a Prepared,
+        request: Request,
+        source: Source,
+        inputs: InputsOf,
+        journal: Journal,
+    ) -> Result<Self, Error> {
+        let began = Instant::now();
+        let facts = Arc::new(Facts {
+            run: request.run.to_string(),
+            plugin: prepared.plugin.manifest().plugin.name.clone(),
+            device: request.device.clone(),
+            mode: request.mode,
+            limits: request.limits.clone(),
+            scopes: scopes(prepared)?,
+            deadline: began + Duration::from_millis(request.limits.wall_ms),
+            cancel: request.cancel.clone(),
+            recording: request.recording,
+        });
+        let gate = Gate::new(Arc::clone(&facts), source, request.plan.clone(), journal.clone());
+        Ok(Self {
+            told: Arc::new(told(&request, journal.now_ms())),
+            prepared,
+            request,
+            facts,
+            gate: Some(gate),
+            inputs,
+            journal,
+            meter: Arc::default(),
+            began,
+            memory_bytes_peak: 0,
+        })
+    }
+
+    /// All phases. An `Err` is how a phase ended that gave no answer.
+    pub(crate) async fn run(&mut self) -> Came {
+        match self.phases().await {
+            Ok(verdict) => self.judge_plan(verdict),
+            Err(end) => Came { verdict: Verdict::Unknown, end },
+        }
+    }
+
+    async fn phases(&mut self) -> Result<Verdict, End> {
+        let findings = match self.request.resumed.clone() {
+            Some(resumed) => resumed.findings,
+            None => {
+                let report = self.detect(Phase::Detect).await?;
+                let verdict = verdict_of(report.verdict);
+                let findings: Vec<Finding> = report.findings.into_iter().filter(|it| it.remediable).collect();
+                if self.request.mode == Mode::Detect || verdict != Verdict::NonCompliant || findings.is_empty() {
+                    return Ok(verdict);
+                }
+                findings
+            }
+        };
+        if self.prepared.remediate.is_none() {
+            return Ok(Verdict::NonCompliant);
+        }
+        self.remediate(findings.clone()).await?;
+        if self.request.mode == Mode::DryRun {
+            let has_planned = self.gate().has_changed();
+            return Ok(if has_planned { Verdict::Planned } else { Verdict::NonCompliant });
+        }
+        let after = self.detect(Phase::Verify).await?;
+        Ok(measured(&findings, &after, self.gate().has_changed()))
+    }
+
+    async fn detect(&mut self, phase: Phase) -> Result<Report, End> {
+        let detect = self.prepared.detect;
+        let report: Report = self.phase(phase, &detect, ()).await?;
+        check_report(&report, &self.facts.limits)?;
+        self.journal.event(Event::Reported { phase, report: report.clone() });
+        Ok(report)
+    }
+
+    async fn remediate(&mut self, findings: Vec<Finding>) -> Result<(), End> {
+        let Some(remediate) = self.prepared.remediate else { return Ok(()) };
+        let remedy: Remedy = self.phase(Phase::Remediate, &remediate, (findings,)).await?;
+        self.journal.event(Event::Remedied { summary: remedy.summary, attributes: remedy.attributes });
+        Ok(())
+    }
+
+    /// One call of one export, in a store of its own.
+    async fn phase<P, R>(&mut self, phase: Phase, export: &ComponentExportIndex, params: P) -> Result<R, End>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: Lift + Send + Sync + 'static,
+        Result<R, GuestError>: Lift,
+    {
+        let Some(mut gate) = self.gate.take() else { return Err(End::new(Outcome::HostError, "the gate is gone")) };
+        gate.enter(phase);
+        let inputs = (self.inputs)(phase);
+        let slot = self.prepared.engine.enter().await;
+        let mut store = self.store(Run::new(gate, Arc::clone(&self.told), inputs.clone()));
+        let answer = self.answer(&mut store, export, params).await;
+        let run = store.into_data();
+        drop(slot);
+        self.memory_bytes_peak = self.memory_bytes_peak.max(run.limiter.memory_bytes_peak());
+        let mut gate = run.gate;
+        gate.give_up_in_flight();
+        self.gate = Some(gate);
+        if let Some((clock, seed)) = inputs.take() {
+            self.journal.event(Event::Inputs { phase, clock, seed });
+        }
+        answer?.map_err(End::gave_up)
+    }
+
+    fn store(&self, run: Run) -> Store<Run> {
+        let limits = &self.facts.limits;
+        let mut store = Store::new(&self.prepared.engine.wasmtime, run);
+        store.limiter(|run| &mut run.limiter);
+        store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
+        store.set_epoch_deadline(1);
+        let (meter, cpu_ms_max) = (Arc::clone(&self.meter), limits.cpu_ms);
+        store.epoch_deadline_callback(move |_| {
+            if meter.used_now_ms() >= cpu_ms_max {
+                return Err(Stopped::Limit("cpu-ms").into());
+            }
+            // Yields to whoever watches the clock, and to the neighbours.
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+
+    async fn answer<P, R>(
+        &self,
+        store: &mut Store<Run>,
+        export: &ComponentExportIndex,
+        params: P,
+    ) -> Result<Result<R, GuestError>, End>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: Lift + Send + Sync + 'static,
+        Result<R, GuestError>: Lift,
+    {
+        let call = Box::pin(async {
+            let instance = self.prepared.instance.instantiate_async(&mut *store).await?;
+            let function = instance.get_typed_func::<P, (Result<R, GuestError>,)>(&mut *store, export)?;
+            let (answer,) = function.call_async(&mut *store, params).await?;
+            Ok::<_, wasmtime::Error>(answer)
+        });
+        let cancelled = async {
+            self.facts.cancel.cancelled().await;
+            tokio::time::sleep(CANCEL_GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            answer = Metered::new(call, Arc::clone(&self.meter)) => answer.map_err(|error| End::of(&error)),
+            () = tokio::time::sleep_until(self.facts.deadline.into()) => Err(Stopped::Timeout.into()),
+            () = cancelled => Err(Stopped::Cancelled.into()),
+        }
+    }
+
+    /// A run that wanted more than its plan is not a success, whatever the plugin says.
+    fn judge_plan(&self, verdict: Verdict) -> Came {
+        match self.gate().off_plan() {
+            Some(what) => {
+                let end = End::new(Outcome::Denied, format!("the plan that the run is tied to does not have {what}"));
+                Came { verdict, end }
+            }
+            None => Came::to(verdict),
+        }
+    }
+
+    #[expect(clippy::expect_used, reason = "a phase takes the gate and gives it back before it returns")]
+    pub(crate) fn gate(&self) -> &Gate {
+        self.gate.as_ref().expect("no phase is under way")
+    }
+
+    /// The terminal event, durable.
+    pub(crate) async fn end(&mut self, came: Came) -> Result<Ended, Error> {
+        let plan = (self.request.mode == Mode::DryRun && came.end.outcome == Outcome::Completed)
+            .then(|| self.gate().plan().clone());
+        let ended = Ended {
+            verdict: came.verdict,
+            outcome: came.end.outcome,
+            detail: came.end.detail,
+            error: came.end.error,
+            plan_digest: plan.as_ref().map(|plan| digest_of(self.prepared, &self.request, plan)),
+            plan,
+            resources: self.resources(),
+        };
+        self.journal.event(Event::Ended(Box::new(ended.clone())));
+        self.journal.flush().await.map_err(|error| Error::Record(error.to_string()))?;
+        Ok(ended)
+    }
+
+    fn resources(&self) -> Resources {
+        Resources {
+            wall_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cpu_ms: self.meter.used_ms(),
+            memory_peak_bytes: self.memory_bytes_peak,
+            calls: self.gate().calls(),
+            call_bytes: self.gate().call_bytes(),
+            log_lines_dropped: self.journal.log_lines_dropped(),
+        }
+    }
+}
+
+fn scopes(prepared: &Prepared) -> Result<BTreeMap<&'static str, Scope>, Error> {
+    let rows = prepared.grants.iter().filter_map(|(name, entries)| Some((capability::interface(name)?, entries)));
+    rows.map(|(row, entries)| {
+        let scope = Scope::new(row.scope, entries.to_vec()).map_err(|error| Error::BadRecord(error.to_string()))?;
+        Ok((row.name, scope))
+    })
+    .collect()
+}
+
+fn told(request: &Request, now_ms: u64) -> Told {
+    Told {
+        context: Context {
+            run_id: request.run.to_string(),
+            mode: request.mode,
+            attempt: 1,
+            started_ms: now_ms,
+            deadline_ms: now_ms.saturating_add(request.limits.wall_ms),
+            attributes: Vec::new(),
+        },
+        parameters: Value::Object(request.parameters.clone()).to_string(),
+        trigger: request.trigger.clone(),
+        resumed: request.resumed.as_ref().map(|resumed| resumed.checkpoint.clone()),
+    }
+}
+
+fn verdict_of(verdict: detection::Verdict) -> Verdict {
+    match verdict {
+        detection::Verdict::Compliant => Verdict::Compliant,
+        detection::Verdict::NonCompliant => Verdict::NonCompliant,
+        detection::Verdict::NotApplicable => Verdict::NotApplicable,
+        detection::Verdict::Unknown => Verdict::Unknown,
+    }
+}
+
+/// What detecting again says about what was to be put right.
+fn measured(before: &[Finding], after: &Report, has_changed: bool) -> Verdict {
+    let verdict = verdict_of(after.verdict);
+    match verdict {
+        // Nobody changed anything, and it is well all the same: it put itself right.
+        Verdict::Compliant if !has_changed => Verdict::Compliant,
+        Verdict::Compliant => Verdict::Fixed,
+        Verdict::NonCompliant if has_changed => {
+            let still: HashSet<&str> = after.findings.iter().map(|finding| finding.fingerprint.as_str()).collect();
+            let recurs = before.iter().any(|finding| still.contains(finding.fingerprint.as_str()));
+            if recurs { Verdict::Recurred } else { Verdict::NonCompliant }
+        }
+        other => other,
+    }
+}
+
+fn check_report(report: &Report, limits: &Limits) -> Result<(), End> {
+    let size = u64::try_from(report.footprint()).unwrap_or(u64::MAX);
+    if size > limits.result_bytes {
+        return Err(End::new(Outcome::Limit, "result-bytes"));
+    }
+    if u64::try_from(report.findings.len()).unwrap_or(u64::MAX) > limits.findings {
+        return Err(End::new(Outcome::Limit, "findings"));
+    }
+    let mut seen = HashSet::new();
+    for finding in &report.findings {
+        let length = finding.fingerprint.len();
+        if !(1..=255).contains(&length) {
+            let detail = format!("finding `{}`: a fingerprint has 1 to 255 bytes, this one {length}", finding.title);
+            return Err(End::new(Outcome::PluginError, detail));
+        }
+        if !seen.insert(&finding.fingerprint) {
+            let detail = format!("two findings have the fingerprint `{}`", finding.fingerprint);
+            return Err(End::new(Outcome::PluginError, detail));
+        }
+    }
+    if report.verdict == detection::Verdict::NonCompliant && report.findings.is_empty() {
+        return Err(End::new(Outcome::PluginError, "`non-compliant` without a finding: say what is wrong"));
+    }
+    Ok(())
+}
+

@@ -1,0 +1,441 @@
+//! The gate: every host call of every interface passes through [`Gate::pass`], and nothing else reaches a backend.
+//!
+//! In order: the budgets; then, live, grant, phase and plan; a mutator's intent made durable; the backend (in a dry run its
+//! overlay), bounded in time; the answer bounded in size; the journal. In a replay the record answers instead.
+
+mod budget;
+mod handles;
+mod replay;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backends::Device;
+use contract::run::Mode;
+use contract::types::{Effect, Error, ErrorKind};
+use contract::{Backends, Call, Context, Footprint, Undo};
+use model::plan::BoundPlan;
+use model::{EffectRecord, Event, Limits, Mutation, Phase, Plan, Scope};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::Adapter;
+use crate::journal::{CallEntry, Journal, KeptCall};
+use crate::stop::Stopped;
+
+use budget::Budget;
+use handles::OpenSecrets;
+pub(crate) use replay::Replay;
+
+/// What stays the same for all calls of a run.
+pub(crate) struct Facts {
+    pub(crate) run: String,
+    pub(crate) plugin: String,
+    pub(crate) device: String,
+    pub(crate) mode: Mode,
+    pub(crate) limits: Limits,
+    pub(crate) scopes: BTreeMap<&'static str, Scope>,
+    pub(crate) deadline: Instant,
+    pub(crate) cancel: CancellationToken,
+    /// Whether the answers of readers are kept.
+    pub(crate) recording: bool,
+}
+
+/// Where answers come from.
+pub(crate) enum Source {
+    /// From a device, or from the overlay over one.
+    Live(Backends),
+    /// From a record.
+    Record(Replay),
+}
+
+impl Source {
+    /// A device as this mode sees it: only enforce runs hold its mutators.
+    pub(crate) fn of(device: &Device, mode: Mode, clock: &Arc<dyn model::Clock>) -> Self {
+        Self::Live(match mode {
+            Mode::Enforce => device.backends.clone(),
+            Mode::DryRun | Mode::Detect => backends::overlay(&device.backends, clock),
+        })
+    }
+}
+
+/// One run's gate. It lives through all phases.
+pub(crate) struct Gate {
+    facts: Arc<Facts>,
+    source: Source,
+    phase: Phase,
+    bound: Option<BoundPlan>,
+    plan: Plan,
+    unseen: HashSet<&'static str>,
+    budget: Budget,
+    secrets: OpenSecrets,
+    pub(crate) journal: Journal,
+    in_flight: Option<InFlight>,
+    off_plan: Option<String>,
+    changed: bool,
+}
+
+/// A mutator whose answer is not there yet.
+struct InFlight {
+    entry: Box<dyn FnOnce() -> CallEntry + Send>,
+}
+
+/// An answer on its way to the journal.
+struct Answered<T> {
+    result: Result<T, Error>,
+    effects: Vec<EffectRecord>,
+    undo: Vec<Undo>,
+}
+
+impl<T> Answered<T> {
+    fn refused(error: Error) -> Self {
+        Self { result: Err(error), effects: Vec::new(), undo: Vec::new() }
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(facts: Arc<Facts>, source: Source, bound: Option<Plan>, journal: Journal) -> Self {
+        Self {
+            budget: Budget::new(&facts.limits),
+            secrets: OpenSecrets::new(&facts.limits),
+            facts,
+            source,
+            phase: Phase::Detect,
+            bound: bound.map(BoundPlan::new),
+            plan: Plan::default(),
+            unseen: HashSet::new(),
+            journal,
+            in_flight: None,
+            off_plan: None,
+            changed: false,
+        }
+    }
+
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.secrets.close_all();
+        self.journal.event(Event::PhaseStarted { phase });
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The mutations of a dry run so far.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The first mutation that the plan, to which the run is tied, does not have.
+    pub(crate) fn off_plan(&self) -> Option<&str> {
+        self.off_plan.as_deref()
+    }
+
+    /// Whether any mutator did, or planned, anything.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.budget.calls()
+    }
+
+    pub(crate) fn call_bytes(&self) -> u64 {
+        self.budget.bytes()
+    }
+
+    /// A replay that has answers left which nobody asked for.
+    pub(crate) fn unasked(&self) -> Option<String> {
+        match &self.source {
+            Source::Live(_) => None,
+            Source::Record(replay) => replay.unasked(),
+        }
+    }
+
+    pub(crate) fn drop_handle(&mut self, handle: u32) {
+        self.secrets.close(handle);
+    }
+
+    /// A guest's call: its parameters in, its answer out. An error stops the guest.
+    pub(crate) async fn call<C: Adapter>(&mut self, params: C::Params) -> Result<Result<C::Lowered, Error>, Stopped> {
+        let call = match C::lift(params, &mut self.secrets) {
+            Ok(call) => call,
+            Err(error) => return Ok(Err(error)),
+        };
+        let answer = self.pass(call).await?;
+        Ok(answer.and_then(|ok| C::lower(ok, &mut self.secrets)))
+    }
+
+    async fn pass<C: Adapter>(&mut self, call: C) -> Result<Result<C::Ok, Error>, Stopped> {
+        let asked = Instant::now();
+        let handed_over = bytes(call.footprint());
+        let number = self.budget.begin_call()?;
+        let mut answered = match self.budget.take(handed_over, call.charges())? {
+            Err(error) => Answered::refused(error),
+            Ok(()) => self.answer(number, &call).await?,
+        };
+        let returned = answered.result.as_ref().map_or(0, |ok| bytes(ok.footprint()));
+        if let Err(error) = self.budget.give(returned)? {
+            answered.result = Err(error);
+        }
+        let keeps = self.facts.recording || C::INTERFACE.changes;
+        let answer = answered.result.as_ref().ok().filter(|_| keeps).cloned();
+        self.in_flight = None;
+        self.journal.call(CallEntry {
+            call: number,
+            phase: self.phase,
+            interface: C::INTERFACE.name,
+            function: C::FUNCTION,
+            kept: Box::new(KeptCall { call, answer }),
+            duration: asked.elapsed(),
+            bytes: handed_over + returned,
+            error: answered.result.as_ref().err().cloned(),
+            effects: answered.effects,
+            undo: answered.undo,
+        });
+        if self.journal.is_full() {
+            self.journal.flush().await?;
+        }
+        Ok(answered.result)
+    }
+
+    async fn answer<C: Adapter>(&mut self, number: u64, call: &C) -> Result<Answered<C::Ok>, Stopped> {
+        if let Source::Record(replay) = &mut self.source {
+            let (result, effects) = replay.answer(self.phase, call)?;
+            self.changed |= has_effect(&effects);
+            return Ok(Answered { result, effects, undo: Vec::new() });
+        }
+        if let Err(error) = self.check_scope(call) {
+            return Ok(Answered::refused(error));
+        }
+        match C::INTERFACE.changes {
+            false => {
+                self.note_unseen::<C>();
+                Ok(self.perform(call).await)
+            }
+            true => self.mutate(number, call).await,
+        }
+    }
+
+    async fn mutate<C: Adapter>(&mut self, number: u64, call: &C) -> Result<Answered<C::Ok>, Stopped> {
+        if self.phase != Phase::Remediate {
+            let message = format!("`{}` changes something, and `detect` only looks", C::FUNCTION);
+            return Ok(Answered::refused(Error::new(ErrorKind::Denied, "phase", message)));
+        }
+        if self.facts.mode == Mode::DryRun {
+            return Ok(self.plan_mutation(call).await);
+        }
+        let call = match self.bind(call) {
+            Ok(call) => call,
+            Err(error) => return Ok(Answered::refused(error)),
+        };
+        self.announce(number, &call).await?;
+        Ok(self.perform(&call).await)
+    }
+
+    /// The overlay did it; what it did becomes part of the plan.
+    async fn plan_mutation<C: Adapter>(&mut self, call: &C) -> Answered<C::Ok> {
+        let mut answered = self.perform(call).await;
+        if let Ok(ok) = &mut answered.result {
+            for change in C::changes(ok) {
+                change.effect = planned(change.effect);
+            }
+            answered.effects.iter_mut().for_each(|effect| effect.effect = planned(effect.effect));
+            let (arguments, guards) = split_guards(call);
+            self.plan.mutations.push(Mutation {
+                interface: C::INTERFACE.name.to_owned(),
+                function: C::FUNCTION.to_owned(),
+                arguments,
+                guards,
+            });
+            self.unseen.extend(C::UNSEEN_BY);
+        }
+        answered
+    }
+
+    /// The call as the plan has it, with the plan's guards; `denied` where the plan has it not.
+    fn bind<C: Adapter>(&mut self, call: &C) -> Result<C, Error> {
+        let Some(bound) = &mut self.bound else { return Ok(call.clone()) };
+        let (arguments, _) = split_guards(call);
+        let Some(mutation) = bound.take(C::INTERFACE.name, C::FUNCTION, &arguments) else {
+            let what = format!("{}.{} {}", C::INTERFACE.name, C::FUNCTION, call.targets().join(", "));
+            let error = Error::new(ErrorKind::Denied, "plan", format!("the plan does not have {what}"));
+            self.off_plan.get_or_insert(what);
+            return Err(error);
+        };
+        let mut whole = mutation.arguments.clone();
+        if let (Value::Object(whole), Value::Object(guards)) = (&mut whole, &mutation.guards) {
+            whole.extend(guards.clone());
+        }
+        serde_json::from_value(whole).map_err(|error| Error::new(ErrorKind::Failed, "plan", error.to_string()))
+    }
+
+    /// Makes the intent durable: from here on, a host that dies leaves an effect that is `unknown`, never one unheard of.
+    async fn announce<C: Adapter>(&mut self, number: u64, call: &C) -> Result<(), Stopped> {
+        let targets = call.targets();
+        self.journal.event(Event::Intent {
+            call: number,
+            interface: C::INTERFACE.name.to_owned(),
+            function: C::FUNCTION.to_owned(),
+            arguments: serde_json::to_value(call).unwrap_or_default(),
+            targets: targets.clone(),
+        });
+        let (call, phase) = (call.clone(), self.phase);
+        self.in_flight = Some(InFlight { entry: Box::new(move || interrupted(number, phase, call, targets)) });
+        self.journal.flush().await
+    }
+
+    /// Journals a mutator that was under way when the run was stopped.
+    pub(crate) fn give_up_in_flight(&mut self) {
+        if let Some(in_flight) = self.in_flight.take() {
+            self.journal.call((in_flight.entry)());
+        }
+    }
+
+    async fn perform<C: Adapter>(&mut self, call: &C) -> Answered<C::Ok> {
+        let Source::Live(backends) = &self.source else {
+            return Answered::refused(Error::new(ErrorKind::Failed, "replay", "a replay has no device"));
+        };
+        let cx = self.context::<C>();
+        let mut result = bounded(call.perform(backends, &cx), &cx).await;
+        let mut effects = Vec::new();
+        if C::INTERFACE.changes {
+            let targets = call.targets();
+            effects = match &mut result {
+                Ok(ok) => effects_of::<C>(ok, targets),
+                // It may go on behind our back, or have been done in part.
+                Err(error) if error.kind == ErrorKind::Timeout => targets.into_iter().map(unknown).collect(),
+                Err(_) => Vec::new(),
+            };
+            self.changed |= has_effect(&effects);
+        }
+        let undo = match self.facts.mode {
+            Mode::Enforce => cx.take_undo(),
+            Mode::DryRun | Mode::Detect => Vec::new(),
+        };
+        Answered { result, effects, undo }
+    }
+
+    fn context<C: Call>(&self) -> Context {
+        let facts = &self.facts;
+        let scope = facts.scopes.get(C::INTERFACE.name).map(|scope| scope.entries().to_vec()).unwrap_or_default();
+        let deadline = facts.deadline.min(Instant::now() + Duration::from_millis(facts.limits.call_ms));
+        let mut cx = Context::new(&facts.run, &facts.plugin, &facts.device, scope, deadline);
+        cx.cancel = facts.cancel.child_token();
+        cx
+    }
+
+    fn check_scope<C: Adapter>(&self, call: &C) -> Result<(), Error> {
+        let name = C::INTERFACE.name;
+        let Some(scope) = self.facts.scopes.get(name) else {
+            let message = format!("`{name}` is not granted");
+            return Err(Error::new(ErrorKind::Denied, "grant", message).with("capability", name));
+        };
+        match call.subjects().iter().find(|subject| !scope.allows(subject)) {
+            None => Ok(()),
+            Some(outside) => {
+                let granted = scope.entries().join(", ");
+                let message = format!("`{outside}` is outside the scope of `{name} [{granted}]`");
+                Err(Error::new(ErrorKind::Denied, "scope", message).with("capability", format!("{name} [{outside}]")))
+            }
+        }
+    }
+
+    /// A read that cannot see what was planned before it makes the plan incomplete from here.
+    fn note_unseen<C: Call>(&mut self) {
+        if self.plan.incomplete_from.is_none() && self.unseen.contains(C::INTERFACE.name) {
+            self.plan.incomplete_from = Some(u64::try_from(self.plan.mutations.len()).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+/// The answer, or `timeout`. A timer is made only for an answer that is not there at once.
+async fn bounded<T>(mut answer: contract::Answer<'_, T>, cx: &Context) -> Result<T, Error> {
+    if let Some(result) = poll_once(&mut answer).await {
+        return result;
+    }
+    tokio::select! {
+        biased;
+        result = &mut answer => result,
+        () = cx.cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled", "the run is being cancelled")),
+        () = tokio::time::sleep_until(cx.deadline.into()) => {
+            cx.cancel.cancel();
+            Err(Error::new(ErrorKind::Timeout, "call-ms", "the time for this call ran out"))
+        }
+    }
+}
+
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+fn effects_of<C: Call>(ok: &mut C::Ok, targets: Vec<String>) -> Vec<EffectRecord> {
+    let changes = C::changes(ok);
+    debug_assert_eq!(changes.len(), targets.len(), "{}.{}: a target for each change", C::INTERFACE.name, C::FUNCTION);
+    let record = |(target, change): (String, &mut contract::types::Change)| EffectRecord {
+        target,
+        effect: change.effect,
+        before: change.before.clone(),
+        after: change.after.clone(),
+    };
+    targets.into_iter().zip(changes).map(record).collect()
+}
+
+fn unknown(target: String) -> EffectRecord {
+    EffectRecord { target, effect: Effect::Unknown, before: None, after: None }
+}
+
+fn interrupted<C: Call>(call: u64, phase: Phase, kept: C, targets: Vec<String>) -> CallEntry {
+    CallEntry {
+        call,
+        phase,
+        interface: C::INTERFACE.name,
+        function: C::FUNCTION,
+        kept: Box::new(KeptCall { call: kept, answer: None }),
+        duration: Duration::ZERO,
+        bytes: 0,
+        error: Some(Error::new(ErrorKind::Timeout, "stopped", "the run was stopped while this was under way")),
+        effects: targets.into_iter().map(unknown).collect(),
+        undo: Vec::new(),
+    }
+}
+
+/// In a dry run nothing is done: what would be is planned.
+fn planned(effect: Effect) -> Effect {
+    match effect {
+        Effect::Changed | Effect::RebootPending => Effect::Planned,
+        Effect::Unchanged | Effect::Planned | Effect::Unknown => effect,
+    }
+}
+
+fn has_effect(effects: &[EffectRecord]) -> bool {
+    effects.iter().any(|effect| effect.effect != Effect::Unchanged)
+}
+
+/// The arguments that bind, and those that only narrow.
+fn split_guards<C: Adapter>(call: &C) -> (Value, Value) {
+    let mut arguments = serde_json::to_value(call).unwrap_or_default();
+    let mut guards = Map::new();
+    if let Value::Object(arguments) = &mut arguments {
+        for name in C::GUARDS {
+            guards.extend(arguments.remove(*name).map(|value| ((*name).to_owned(), value)));
+        }
+    }
+    let guards = if guards.is_empty() { Value::Null } else { Value::Object(guards) };
+    (arguments, guards)
+}
+
+fn bytes(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,235 @@
+//! The journal: what happened in a run, on its way into the record. On the call path nothing is serialised: arguments and
+//! answers are kept as they are until they are written.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use contract::run::LogLevel;
+use contract::types::{Attributes, Error};
+use contract::{Call, Undo};
+use model::{Called, Clock, EffectRecord, Event, Limits, Phase};
+use serde_json::Value;
+
+use crate::stop::Stopped;
+use crate::{Observer, Recorder};
+
+/// Entries kept in memory before they are written.
+const ENTRIES_MAX: usize = 4_096;
+/// Bytes kept in memory before they are written.
+const BYTES_MAX: u64 = 4 << 20;
+
+/// One run's journal. Clones write to the same one.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pending: Mutex<Pending>,
+    recorder: Arc<Mutex<Box<dyn Recorder>>>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    is_durable: bool,
+}
+
+struct Pending {
+    entries: Vec<(u64, Entry)>,
+    bytes: u64,
+    log: LogBudget,
+}
+
+enum Entry {
+    Event(Event),
+    Call(Box<CallEntry>),
+}
+
+/// A host call that was answered.
+pub(crate) struct CallEntry {
+    pub(crate) call: u64,
+    pub(crate) phase: Phase,
+    pub(crate) interface: &'static str,
+    pub(crate) function: &'static str,
+    pub(crate) kept: Box<dyn Kept>,
+    pub(crate) duration: Duration,
+    pub(crate) bytes: u64,
+    pub(crate) error: Option<Error>,
+    pub(crate) effects: Vec<EffectRecord>,
+    pub(crate) undo: Vec<Undo>,
+}
+
+/// Arguments and answer, not yet text.
+pub(crate) trait Kept: Send {
+    fn arguments(&self) -> Value;
+    fn answer(&self) -> Option<Value>;
+}
+
+/// A call, and its answer where the record keeps it.
+pub(crate) struct KeptCall<C: Call> {
+    pub(crate) call: C,
+    pub(crate) answer: Option<C::Ok>,
+}
+
+impl<C: Call> Kept for KeptCall<C> {
+    fn arguments(&self) -> Value {
+        serde_json::to_value(&self.call).unwrap_or_default()
+    }
+
+    fn answer(&self) -> Option<Value> {
+        self.answer.as_ref().map(C::to_json)
+    }
+}
+
+/// Lines and bytes that may still be kept.
+struct LogBudget {
+    bytes_left: u64,
+    lines_per_second: u64,
+    second: u64,
+    lines_in_second: u64,
+    dropped: u64,
+}
+
+impl Journal {
+    pub(crate) fn new(
+        recorder: Box<dyn Recorder>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        limits: &Limits,
+    ) -> Self {
+        let log = LogBudget {
+            bytes_left: limits.log_bytes,
+            lines_per_second: limits.log_lines_per_second,
+            second: 0,
+            lines_in_second: 0,
+            dropped: 0,
+        };
+        let is_durable = recorder.is_durable();
+        let pending = Mutex::new(Pending { entries: Vec::new(), bytes: 0, log });
+        let recorder = Arc::new(Mutex::new(recorder));
+        Self { shared: Arc::new(Shared { pending, recorder, clock, observer, is_durable }) }
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.shared.clock.now_ms()
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.shared.observer
+    }
+
+    pub(crate) fn event(&self, event: Event) {
+        let at_ms = self.now_ms();
+        self.pending().entries.push((at_ms, Entry::Event(event)));
+    }
+
+    pub(crate) fn call(&self, entry: CallEntry) {
+        let at_ms = self.now_ms();
+        let mut pending = self.pending();
+        pending.bytes += entry.bytes;
+        pending.entries.push((at_ms, Entry::Call(Box::new(entry))));
+    }
+
+    /// Keeps a line if the budget has room for it, else counts it.
+    pub(crate) fn log(&self, level: LogLevel, message: String, fields: Attributes) {
+        let size = message.len() + size_of(&fields);
+        if self.keeps(size) {
+            self.shared.observer.log(level, &message);
+            self.event(Event::Log { level, message, fields });
+        }
+    }
+
+    /// Keeps a value if the log's budget has room for it.
+    pub(crate) fn metric(&self, name: String, value: f64, unit: String, labels: Attributes) {
+        let size = name.len() + unit.len() + size_of(&labels);
+        if self.keeps(size) {
+            self.event(Event::Metric { name, value, unit, labels });
+        }
+    }
+
+    fn keeps(&self, size: usize) -> bool {
+        let at_ms = self.now_ms();
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        let mut pending = self.pending();
+        let keeps = pending.log.takes(at_ms, size);
+        if keeps {
+            pending.bytes += size;
+        }
+        keeps
+    }
+
+    pub(crate) fn log_lines_dropped(&self) -> u64 {
+        self.pending().log.dropped
+    }
+
+    /// Whether so much is pending that it should be written now.
+    pub(crate) fn is_full(&self) -> bool {
+        let pending = self.pending();
+        pending.entries.len() >= ENTRIES_MAX || pending.bytes >= BYTES_MAX
+    }
+
+    /// Writes what is pending. Durable when it returns, where the recorder is.
+    pub(crate) async fn flush(&self) -> Result<(), Stopped> {
+        let entries = {
+            let mut pending = self.pending();
+            pending.bytes = 0;
+            std::mem::take(&mut pending.entries)
+        };
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let recorder = Arc::clone(&self.shared.recorder);
+        let append = move || {
+            let events = entries.into_iter().map(|(at_ms, entry)| (at_ms, entry.into_event())).collect();
+            recorder.lock().unwrap_or_else(PoisonError::into_inner).append(events)
+        };
+        let written = match self.shared.is_durable {
+            true => tokio::task::spawn_blocking(append).await.map_err(|error| Stopped::Host(error.to_string()))?,
+            false => append(),
+        };
+        written.map_err(|error| Stopped::Host(format!("the record could not be written: {error}")))
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size_of(fields: &Attributes) -> usize {
+    fields.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
+impl LogBudget {
+    fn takes(&mut self, at_ms: u64, size: u64) -> bool {
+        let second = at_ms / 1_000;
+        if second != self.second {
+            (self.second, self.lines_in_second) = (second, 0);
+        }
+        if size > self.bytes_left || self.lines_in_second >= self.lines_per_second {
+            self.dropped += 1;
+            return false;
+        }
+        self.bytes_left -= size;
+        self.lines_in_second += 1;
+        true
+    }
+}
+
+impl Entry {
+    fn into_event(self) -> Event {
+        match self {
+            Self::Event(event) => event,
+            Self::Call(entry) => Event::Called(Box::new(Called {
+                call: entry.call,
+                phase: entry.phase,
+                interface: entry.interface.to_owned(),
+                function: entry.function.to_owned(),
+                arguments: entry.kept.arguments(),
+                duration_us: u64::try_from(entry.duration.as_micros()).unwrap_or(u64::MAX),
+                bytes: entry.bytes,
+                answer: entry.kept.answer(),
+                error: entry.error,
+                effects: entry.effects,
+                undo: entry.undo,
+            })),
+        }
+    }
+}

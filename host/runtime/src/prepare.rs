@@ -1,0 +1,60 @@
+use artifact::Plugin;
+use model::Grants;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+
+use crate::compile::{self, Cache, Compiler};
+use crate::engine::Engine;
+use crate::link;
+use crate::state::Run;
+use crate::{Error, Refusal};
+
+/// A plugin that is compiled and linked with what it was granted: what is left to do for each run is to instantiate it.
+#[derive(Clone)]
+pub struct Prepared {
+    pub(crate) plugin: Plugin,
+    pub(crate) grants: Grants,
+    pub(crate) engine: Engine,
+    pub(crate) instance: InstancePre<Run>,
+    pub(crate) detect: ComponentExportIndex,
+    pub(crate) remediate: Option<ComponentExportIndex>,
+}
+
+/// Compiles and links. A plugin that imports what was not granted is refused before anything is compiled.
+pub async fn prepare(
+    engine: &Engine,
+    plugin: &Plugin,
+    grants: &Grants,
+    cache: Option<&Cache>,
+    compiler: &Compiler,
+) -> Result<Prepared, Error> {
+    let missing: Vec<Refusal> = plugin
+        .imports()
+        .iter()
+        .filter(|import| grants.get(&import.interface).is_none())
+        .map(|import| Refusal::NotGranted { interface: import.interface.clone() })
+        .collect();
+    if !missing.is_empty() {
+        return Err(Error::Refused(missing));
+    }
+    let component = compile::component(engine, plugin, cache, compiler).await?;
+    let unfit = |error: wasmtime::Error| Error::Refused(vec![Refusal::NotLinked { reason: format!("{error:#}") }]);
+    let instance =
+        link::linker(&engine.wasmtime, grants).map_err(Error::Engine)?.instantiate_pre(&component).map_err(unfit)?;
+    let export = |interface: &str, function: &str| export(&component, interface, function);
+    let detect = export("detection", "detect").ok_or_else(|| {
+        Error::Refused(vec![Refusal::NotLinked { reason: "it does not export `detect`".to_owned() }])
+    })?;
+    Ok(Prepared {
+        plugin: plugin.clone(),
+        grants: grants.clone(),
+        engine: engine.clone(),
+        detect,
+        remediate: export("remediation", "remediate"),
+        instance,
+    })
+}
+
+fn export(component: &Component, interface: &str, function: &str) -> Option<ComponentExportIndex> {
+    let interface = component.get_export_index(None, &link::name(interface))?;
+    component.get_export_index(Some(&interface), function)
+}

@@ -1,0 +1,185 @@
+//! Undo: what an earlier run did, taken back by the backends that did it, latest first, as a run of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backends::Device;
+use contract::run::Mode;
+use contract::types::{Change, Effect, Error as GuestError, ErrorKind};
+use contract::{Class, Context, Undo};
+use model::{
+    Called, Clock, EffectRecord, Ended, Event, Outcome, Phase, Recorded, Resources, RunId, Started, Verdict, capability,
+};
+use serde_json::{Value, json};
+
+use crate::{Error, Recorder};
+
+/// What a caller says of the run that undoes.
+pub struct UndoRequest {
+    /// Its id.
+    pub run: RunId,
+    /// Why it is started.
+    pub trigger: contract::run::Trigger,
+}
+
+/// Takes back the effects of a recorded run. What cannot be taken back is in the record of this one, with the reason.
+pub async fn undo(
+    events: &[Recorded],
+    request: UndoRequest,
+    device: &Device,
+    clock: &Arc<dyn Clock>,
+    mut recorder: Box<dyn Recorder>,
+) -> Result<Ended, Error> {
+    let started = started_of(events)?;
+    let undone = events.first().map(|first| first.run);
+    let begin = Started {
+        mode: Mode::Enforce,
+        trigger: request.trigger.clone(),
+        parameters: json!({}),
+        plan: None,
+        undoes: undone,
+        ..started.clone()
+    };
+    let append = |recorder: &mut Box<dyn Recorder>, event| {
+        recorder.append(vec![(clock.now_ms(), event)]).map_err(Error::Record)
+    };
+    let began = Instant::now();
+    append(&mut recorder, Event::Started(Box::new(begin)))?;
+    append(&mut recorder, Event::PhaseStarted { phase: Phase::Undo })?;
+    let (mut number, mut failures) = (0, Vec::new());
+    for called in mutations(events) {
+        for step in steps(called) {
+            append(&mut recorder, intent(number, called, &step))?;
+            let entry = take_back(number, called, step, &started, &request, device).await;
+            failures.extend(entry.error.as_ref().map(|error| error.message.clone()));
+            append(&mut recorder, Event::Called(Box::new(entry)))?;
+            number += 1;
+        }
+    }
+    let ended = ended(&failures, number, began);
+    append(&mut recorder, Event::Ended(Box::new(ended.clone())))?;
+    Ok(ended)
+}
+
+fn started_of(events: &[Recorded]) -> Result<Started, Error> {
+    match events.first().map(|first| &first.event) {
+        Some(Event::Started(started)) => Ok((**started).clone()),
+        _ => Err(Error::BadRecord("the run has no record that begins with `started`".to_owned())),
+    }
+}
+
+/// The calls of an enforce run that did something, latest first.
+fn mutations(events: &[Recorded]) -> impl Iterator<Item = &Called> {
+    let did = |effect: &EffectRecord| !matches!(effect.effect, Effect::Unchanged | Effect::Planned);
+    events.iter().rev().filter_map(move |recorded| match &recorded.event {
+        Event::Called(called) if called.effects.iter().any(did) => Some(&**called),
+        _ => None,
+    })
+}
+
+/// What to take back of one call: what its backend left, latest first, or the reason why there is nothing.
+enum Step {
+    Undo(Undo),
+    Impossible { target: String, reason: String },
+}
+
+fn steps(called: &Called) -> Vec<Step> {
+    if !called.undo.is_empty() {
+        return called.undo.iter().rev().cloned().map(Step::Undo).collect();
+    }
+    let class = capability::interface(&called.interface).map(|row| row.class);
+    let reason = match class {
+        Some(class) if class > Class::L2 => format!("`{}` is of class {class}: it cannot be undone", called.interface),
+        _ => format!("`{}.{}` left nothing to undo it with", called.interface, called.function),
+    };
+    let impossible =
+        |effect: &EffectRecord| Step::Impossible { target: effect.target.clone(), reason: reason.clone() };
+    called.effects.iter().filter(|effect| effect.effect != Effect::Unchanged).map(impossible).collect()
+}
+
+impl Step {
+    fn target(&self) -> &str {
+        match self {
+            Self::Undo(undo) => &undo.target,
+            Self::Impossible { target, .. } => target,
+        }
+    }
+}
+
+fn arguments(called: &Called, step: &Step) -> Value {
+    json!({ "call": called.call, "function": called.function, "target": step.target() })
+}
+
+fn intent(number: u64, called: &Called, step: &Step) -> Event {
+    Event::Intent {
+        call: number,
+        interface: called.interface.clone(),
+        function: "undo".to_owned(),
+        arguments: arguments(called, step),
+        targets: vec![step.target().to_owned()],
+    }
+}
+
+/// How long taking back one effect may take.
+const STEP_TIME_MAX: Duration = Duration::from_secs(120);
+
+async fn take_back(
+    number: u64,
+    called: &Called,
+    step: Step,
+    started: &Started,
+    request: &UndoRequest,
+    device: &Device,
+) -> Called {
+    let asked = Instant::now();
+    let arguments = arguments(called, &step);
+    let target = step.target().to_owned();
+    let scope = started.grants.get(&called.interface).map(<[String]>::to_vec).unwrap_or_default();
+    let run = request.run.to_string();
+    let cx = Context::new(&run, &started.plugin, &started.device, scope, asked + STEP_TIME_MAX);
+    let result: Result<Change, GuestError> = match step {
+        Step::Impossible { reason, .. } => Err(GuestError::new(ErrorKind::Unsupported, "not-undoable", reason)),
+        Step::Undo(undo) => match device.undoers.get(called.interface.as_str()) {
+            Some(undoer) => undoer.undo(&cx, &undo).await,
+            None => {
+                let message = format!("this host does not undo `{}`", called.interface);
+                Err(GuestError::new(ErrorKind::Unsupported, "not-undoable", message))
+            }
+        },
+    };
+    let record = |change: &Change| EffectRecord {
+        target: target.clone(),
+        effect: change.effect,
+        before: change.before.clone(),
+        after: change.after.clone(),
+    };
+    Called {
+        call: number,
+        phase: Phase::Undo,
+        interface: called.interface.clone(),
+        function: "undo".to_owned(),
+        arguments,
+        duration_us: u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX),
+        bytes: 0,
+        answer: None,
+        effects: result.as_ref().map(record).into_iter().collect(),
+        error: result.err().map(|error| GuestError { message: format!("{target}: {}", error.message), ..error }),
+        undo: Vec::new(),
+    }
+}
+
+fn ended(failures: &[String], calls: u64, began: Instant) -> Ended {
+    Ended {
+        verdict: if failures.is_empty() { Verdict::Fixed } else { Verdict::Failed },
+        outcome: Outcome::Completed,
+        detail: failures.join("\n"),
+        error: None,
+        plan: None,
+        plan_digest: None,
+        resources: Resources {
+            wall_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            calls,
+            ..Resources::default()
+        },
+    }
+}

@@ -1,0 +1,201 @@
+//! WASI as a guest sees it: linked, because every toolchain's standard library imports it, and inert. No folders, sockets,
+//! environment or arguments; clocks and random numbers are the run's; what is written to standard output and error becomes
+//! lines in the log.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use contract::run::LogLevel;
+use model::Clock;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx};
+
+use crate::journal::Journal;
+
+/// The most bytes of random numbers in one answer.
+const RANDOM_BYTES_MAX: u64 = 64 << 10;
+/// The longest line before it is cut into two.
+const LINE_BYTES_MAX: usize = 8 << 10;
+
+/// What the run's clocks and random numbers are made of: the machine's, or a record's.
+#[derive(Clone)]
+pub(crate) struct Inputs {
+    state: Arc<Mutex<State>>,
+    clock: Arc<dyn Clock>,
+}
+
+struct State {
+    started: std::time::Instant,
+    seed: [u8; 32],
+    /// What the clocks said, in order; kept in recordings only.
+    said: Option<Vec<u64>>,
+    /// What the clocks will say, in a replay.
+    replay: Option<VecDeque<u64>>,
+}
+
+impl Inputs {
+    /// The machine's clocks, and a new seed.
+    pub(crate) fn live(clock: Arc<dyn Clock>, recording: bool) -> Self {
+        let said = recording.then(Vec::new);
+        Self::new(clock, rand::random(), said, None)
+    }
+
+    /// A record's.
+    pub(crate) fn replay(clock: Arc<dyn Clock>, seed: [u8; 32], said: Vec<u64>) -> Self {
+        Self::new(clock, seed, None, Some(said.into()))
+    }
+
+    fn new(clock: Arc<dyn Clock>, seed: [u8; 32], said: Option<Vec<u64>>, replay: Option<VecDeque<u64>>) -> Self {
+        let state = State { started: std::time::Instant::now(), seed, said, replay };
+        Self { state: Arc::new(Mutex::new(state)), clock }
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.say(|_| self.clock.now_ms() * 1_000_000) / 1_000_000
+    }
+
+    /// Whether time is virtual: sleeps return at once.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.state().replay.is_some()
+    }
+
+    /// What a recording keeps.
+    pub(crate) fn take(&self) -> Option<(Vec<u64>, Vec<u8>)> {
+        let mut state = self.state();
+        let seed = state.seed.to_vec();
+        state.said.take().map(|said| (said, seed))
+    }
+
+    fn say(&self, now_ns: impl FnOnce(&State) -> u64) -> u64 {
+        let mut state = self.state();
+        // A record that runs out of times goes on with its last one; the calls around it tell of the divergence.
+        if let Some(replay) = &mut state.replay {
+            let next = replay.pop_front().unwrap_or_default();
+            if replay.is_empty() {
+                replay.push_back(next);
+            }
+            return next;
+        }
+        let now = now_ns(&state);
+        if let Some(said) = &mut state.said {
+            said.push(now);
+        }
+        now
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HostWallClock for Inputs {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.say(|_| self.clock.now_ms() * 1_000_000))
+    }
+}
+
+impl HostMonotonicClock for Inputs {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        self.say(|state| u64::try_from(state.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A context that gives nothing.
+pub(crate) fn inert(inputs: &Inputs, journal: &Journal) -> WasiCtx {
+    let seed = inputs.state().seed;
+    let mut insecure = seed;
+    insecure.reverse();
+    WasiCtx::builder()
+        .stdout(Output { journal: journal.clone(), level: LogLevel::Info })
+        .stderr(Output { journal: journal.clone(), level: LogLevel::Warn })
+        .wall_clock(inputs.clone())
+        .monotonic_clock(inputs.clone())
+        .secure_random(StdRng::from_seed(seed))
+        .insecure_random(StdRng::from_seed(insecure))
+        .insecure_random_seed(u128::from_le_bytes(first_half(seed)))
+        .max_random_size(RANDOM_BYTES_MAX)
+        .build()
+}
+
+fn first_half(seed: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.iter_mut().zip(seed).for_each(|(to, from)| *to = from);
+    half
+}
+
+/// Standard output or error: lines in the log.
+struct Output {
+    journal: Journal,
+    level: LogLevel,
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(Lines { journal: self.journal.clone(), level: self.level, line: Vec::new() })
+    }
+}
+
+struct Lines {
+    journal: Journal,
+    level: LogLevel,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        self.journal.log(self.level, String::from_utf8_lossy(&line).into_owned(), Vec::new());
+    }
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        for &byte in bytes {
+            match byte {
+                b'\n' => self.end_line(),
+                _ => self.line.push(byte),
+            }
+            if self.line.len() >= LINE_BYTES_MAX {
+                self.end_line();
+            }
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if !self.line.is_empty() {
+            self.end_line();
+        }
+    }
+}
