@@ -76,7 +76,7 @@ pub async fn execute(
     let started = started(prepared, &request);
     journal.event(if request.resumed.is_some() { Event::Resumed } else { Event::Started(Box::new(started)) });
     journal.flush().await.map_err(|error| Error::Record(error.to_string()))?;
-    let source = Source::of(device, request.mode, clock);
+    let source = Source::of(device, request.mode);
     let recording = request.recording;
     let clock = Arc::clone(clock);
     let inputs = Box::new(move |_| Inputs::live(Arc::clone(&clock), recording));

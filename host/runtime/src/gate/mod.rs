@@ -52,10 +52,10 @@ pub(crate) enum Source {
 
 impl Source {
     /// A device as this mode sees it: only enforce runs hold its mutators.
-    pub(crate) fn of(device: &Device, mode: Mode, clock: &Arc<dyn model::Clock>) -> Self {
+    pub(crate) fn of(device: &Device, mode: Mode) -> Self {
         Self::Live(match mode {
             Mode::Enforce => device.backends.clone(),
-            Mode::DryRun | Mode::Detect => backends::overlay(&device.backends, clock),
+            Mode::DryRun | Mode::Detect => device.overlay(),
         })
     }
 }
