@@ -33,8 +33,13 @@ pub(crate) struct Shape {
 pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
     let types = Validator::new().validate_all(bytes)?;
     let types = types.as_ref();
-    let mut shape =
-        Shape { manifest: None, imports: Vec::new(), has_remediation: false, has_detection: false, strange: Vec::new() };
+    let mut shape = Shape {
+        manifest: None,
+        imports: Vec::new(),
+        has_remediation: false,
+        has_detection: false,
+        strange: Vec::new(),
+    };
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload? {
@@ -125,10 +130,12 @@ fn functions(import: &str, types: TypesRef<'_>) -> Vec<String> {
 pub(crate) fn misfits(shape: &Shape, manifest: &Manifest) -> Vec<Misfit> {
     let mut misfits = shape.strange.clone();
     let undeclared = shape.imports.iter().filter(|import| !manifest.capabilities.contains_key(&import.interface));
-    misfits.extend(undeclared.map(|import| Misfit::Undeclared {
-        interface: import.interface.clone(),
-        functions: import.functions.clone(),
-    }));
+    misfits.extend(
+        undeclared.map(|import| Misfit::Undeclared {
+            interface: import.interface.clone(),
+            functions: import.functions.clone(),
+        }),
+    );
     if !shape.has_detection {
         misfits.push(Misfit::NoDetection);
     }

@@ -211,7 +211,10 @@ pub fn compile_child(stack_bytes: usize, memory_bytes_max: u64, seconds_max: u64
     let io = |source| Error::Compiler { path: PathBuf::from("compile-component"), source };
     limit_this_process(memory_bytes_max, seconds_max).map_err(io)?;
     let mut bytes = Vec::new();
-    std::io::stdin().take(u64::try_from(artifact::COMPONENT_BYTES_MAX).unwrap_or(u64::MAX)).read_to_end(&mut bytes).map_err(io)?;
+    std::io::stdin()
+        .take(u64::try_from(artifact::COMPONENT_BYTES_MAX).unwrap_or(u64::MAX))
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
     let engine = Engine::for_compiling(Options { pooled: false, stack_bytes })?;
     let code = engine.precompile_component(&bytes).map_err(refused)?;
     std::io::stdout().write_all(&code).map_err(io)

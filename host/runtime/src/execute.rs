@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::Device;
+use contract::Footprint;
 use contract::detection::{self, Report};
 use contract::remediation::Remedy;
 use contract::run::{Context, Mode, Trigger};
 use contract::types::{Error as GuestError, Finding};
-use contract::Footprint;
 use model::event::FORMAT;
 use model::{Clock, Ended, Event, Limits, Outcome, Phase, Plan, Resources, RunId, Scope, Started, Verdict, capability};
 use serde_json::{Map, Value};
@@ -413,4 +413,3 @@ fn check_report(report: &Report, limits: &Limits) -> Result<(), End> {
     }
     Ok(())
 }
-

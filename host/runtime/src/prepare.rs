@@ -41,9 +41,8 @@ pub async fn prepare(
     let instance =
         link::linker(&engine.wasmtime, grants).map_err(Error::Engine)?.instantiate_pre(&component).map_err(unfit)?;
     let export = |interface: &str, function: &str| export(&component, interface, function);
-    let detect = export("detection", "detect").ok_or_else(|| {
-        Error::Refused(vec![Refusal::NotLinked { reason: "it does not export `detect`".to_owned() }])
-    })?;
+    let detect = export("detection", "detect")
+        .ok_or_else(|| Error::Refused(vec![Refusal::NotLinked { reason: "it does not export `detect`".to_owned() }]))?;
     Ok(Prepared {
         plugin: plugin.clone(),
         grants: grants.clone(),

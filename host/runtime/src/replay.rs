@@ -29,8 +29,7 @@ pub async fn replay(prepared: &Prepared, events: &[Recorded], clock: &Arc<dyn Cl
     let (request, recorded) = request(events)?;
     let inputs = inputs(events, clock)?;
     let recorder = MemoryRecorder::default();
-    let journal =
-        Journal::new(Box::new(recorder.clone()), Arc::clone(clock), Arc::new(NoObserver), &request.limits);
+    let journal = Journal::new(Box::new(recorder.clone()), Arc::clone(clock), Arc::new(NoObserver), &request.limits);
     let source = Source::Record(Replay::of(events));
     let mut drive = Drive::new(prepared, request, source, inputs, journal)?;
     let came = drive.run().await;

@@ -40,9 +40,8 @@ pub async fn undo(
         undoes: undone,
         ..started.clone()
     };
-    let append = |recorder: &mut Box<dyn Recorder>, event| {
-        recorder.append(vec![(clock.now_ms(), event)]).map_err(Error::Record)
-    };
+    let append =
+        |recorder: &mut Box<dyn Recorder>, event| recorder.append(vec![(clock.now_ms(), event)]).map_err(Error::Record);
     let began = Instant::now();
     append(&mut recorder, Event::Started(Box::new(begin)))?;
     append(&mut recorder, Event::PhaseStarted { phase: Phase::Undo })?;
@@ -92,8 +91,7 @@ fn steps(called: &Called) -> Vec<Step> {
         Some(class) if class > Class::L2 => format!("`{}` is of class {class}: it cannot be undone", called.interface),
         _ => format!("`{}.{}` left nothing to undo it with", called.interface, called.function),
     };
-    let impossible =
-        |effect: &EffectRecord| Step::Impossible { target: effect.target.clone(), reason: reason.clone() };
+    let impossible = |effect: &EffectRecord| Step::Impossible { target: effect.target.clone(), reason: reason.clone() };
     called.effects.iter().filter(|effect| effect.effect != Effect::Unchanged).map(impossible).collect()
 }
 

@@ -36,11 +36,16 @@ impl Replay {
             != (phase, C::INTERFACE.name, C::FUNCTION)
         {
             let expected = format!("{}.{}", recorded.interface, recorded.function);
-            return Err(Stopped::Diverged(format!("call {number}: the record has {expected}, the plugin asks {asked}")));
+            return Err(Stopped::Diverged(format!(
+                "call {number}: the record has {expected}, the plugin asks {asked}"
+            )));
         }
         let arguments = serde_json::to_value(call).unwrap_or_default();
         if arguments != recorded.arguments {
-            let message = format!("call {number}, {asked}: the record has {}, the plugin hands over {arguments}", recorded.arguments);
+            let message = format!(
+                "call {number}, {asked}: the record has {}, the plugin hands over {arguments}",
+                recorded.arguments
+            );
             return Err(Stopped::Diverged(message));
         }
         let result = match (recorded.answer, recorded.error) {
