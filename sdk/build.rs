@@ -1,6 +1,7 @@
 //! Turns `wit/` into the SDK's modules: a function for every function, which asks the host where the plugin runs in one, and
 //! the fake host of the test (`testing::Host`) elsewhere; and a struct for every call, which is what a test answers.
 //! An interface that lands in `wit/` is here at once.
+#![allow(clippy::disallowed_methods, reason = "a build script reads the environment that cargo gives it")]
 
 use std::path::{Path, PathBuf};
 

@@ -71,6 +71,7 @@ pub mod run;
 pub mod testing;
 
 #[allow(unreachable_pub, reason = "what this crate wraps, such as `run`, it does not show as it is")]
+#[allow(clippy::all, clippy::pedantic, reason = "a generator writes what is plainest to generate")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 }

@@ -2,10 +2,13 @@
 
 use crate::workspace::Workspace;
 
+/// The project of a new plugin holds a copy of it, and there is no such workspace.
+const STANDS_ALONE: &str = "sdk";
+
 /// Every crate is linted like the others.
 pub(super) fn lints(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let mut complaints = Vec::new();
-    for it in &workspace.crates {
+    for it in workspace.crates.iter().filter(|it| it.folder != STANDS_ALONE) {
         let manifest: toml::Table = it.manifest.parse()?;
         let workspace = manifest.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
         if workspace != Some(true) {
