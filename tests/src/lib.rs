@@ -1,0 +1,25 @@
+//! What tests of the whole system stand on: managed hosts, booted from a real Debian with systemd as its first process, and
+//! apt repositories made on the spot.
+//!
+//! A test that needs root starts with `let root = tests::need_root!();`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "only tests use it, and a test that cannot go on panics"
+)]
+
+pub mod apt;
+mod base;
+mod cgroups;
+pub mod hosts;
+mod keeper;
+mod names;
+mod root;
+
+pub use hosts::Host;
+pub use root::Root;
+#[doc(hidden)]
+pub use root::required;
