@@ -9,6 +9,7 @@ pub mod device;
 pub mod errors;
 pub mod fixture;
 pub mod kv;
+pub mod patch;
 pub mod policy;
 #[cfg(target_os = "linux")]
 mod root;
@@ -19,6 +20,7 @@ mod testing;
 pub mod ticket;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use contract::types::{Change, Error};
@@ -45,6 +47,8 @@ pub struct Device {
     pub undoers: BTreeMap<&'static str, Arc<dyn Undoer>>,
     /// Masks what was redeemed, in every answer and every line of a log.
     pub masker: Arc<Masker>,
+    /// What the host does about updates outside of any call: adopt an install, reboot.
+    pub machine: Arc<dyn patch::Machine>,
     /// What its backends share; its overlays read it.
     pub shared: Shared,
 }
@@ -60,30 +64,40 @@ pub struct Shared {
     pub secrets: Arc<Secrets>,
     /// What the machine's owner has decided.
     pub policy: Arc<Policy>,
+    /// The root of the system that the package manager works on: `/`, unless another one is managed from here.
+    pub root: PathBuf,
+    /// Where backends keep files of their own, for the host's owner only.
+    pub folder: PathBuf,
 }
 
 impl Shared {
     /// A device that remembers nothing yet and has no secrets: for tests, and for who needs backends without a machine.
     pub fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, store::Error> {
         let secrets = Arc::new(Secrets::in_memory(&BTreeMap::new(), Arc::clone(&clock)));
-        Ok(Self { store: Arc::new(Store::in_memory()?), clock, secrets, policy: Arc::default() })
+        let store = Arc::new(Store::in_memory()?);
+        Ok(Self { store, clock, secrets, policy: Arc::default(), root: "/".into(), folder: "/var/lib/remit".into() })
     }
 }
 
 /// This machine.
 pub fn real(shared: &Shared) -> Device {
     let kv = Arc::new(kv::Documents::new(shared));
+    let patch = patch::real(shared);
     let ticket = Arc::new(ticket::Tickets::new(shared));
     Device {
         backends: Backends {
             device: device::real(shared),
             kv: kv.clone(),
             kv_write: kv.clone(),
+            patch: patch.reader,
+            patch_control: patch.control,
+            patch_install: patch.install,
             secrets: shared.secrets.clone(),
             ticket: ticket.clone(),
         },
-        undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>), ("ticket", ticket)]),
+        undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>), ("patch-control", patch.undoer), ("ticket", ticket)]),
         masker: Arc::clone(shared.secrets.masker()),
+        machine: patch.machine,
         shared: shared.clone(),
     }
 }
@@ -96,10 +110,15 @@ impl Device {
         let planned_reboot = Arc::new(device::PlannedReboot::default());
         let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
         let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(&shared.clock)));
+        let simulator = Arc::<dyn patch::Machine>::clone(&self.machine);
+        let patch = Arc::new(patch::Overlay::new(Arc::clone(&real.patch), simulator, planned_reboot));
         Backends {
             device,
             kv: kv.clone(),
             kv_write: kv,
+            patch: patch.clone(),
+            patch_control: patch.clone(),
+            patch_install: patch,
             secrets: Arc::clone(&real.secrets),
             ticket: Arc::new(ticket::Overlay::new(ticket::Look::new(shared))),
         }

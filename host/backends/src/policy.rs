@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use crate::ticket;
+use crate::{patch, ticket};
 
 /// What the machine's owner has decided. What is left out keeps its default, what is unknown is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Policy {
+    /// `[patch]`.
+    pub patch: patch::Policy,
     /// `[ticket]`.
     pub ticket: ticket::Policy,
 }

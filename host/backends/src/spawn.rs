@@ -2,6 +2,7 @@
 //! own, without standard input, and never through a shell.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ pub struct Spawn {
     environment: Vec<(OsString, OsString)>,
     output_bytes_max: usize,
     is_output_kept: bool,
+    output_files: Option<(File, File)>,
     deadline: Instant,
 }
 
@@ -51,6 +53,7 @@ impl Spawn {
             environment: Vec::new(),
             output_bytes_max: OUTPUT_BYTES_MAX,
             is_output_kept: true,
+            output_files: None,
             deadline,
         }
     }
@@ -90,8 +93,15 @@ impl Spawn {
         self
     }
 
+    /// Has it write standard output and error to these files: for what it leaves running when it ends.
+    #[must_use]
+    pub fn output_to(mut self, stdout: File, stderr: File) -> Self {
+        self.output_files = Some((stdout, stderr));
+        self
+    }
+
     /// Runs it to its end. Dropping the future kills it, and what it started in its group.
-    pub async fn run(self) -> Result<Output, Error> {
+    pub async fn run(mut self) -> Result<Output, Error> {
         if !self.program.is_absolute() {
             return Err(errors::invalid("program", format!("`{}` is not an absolute path", self.program.display())));
         }
@@ -109,8 +119,12 @@ impl Spawn {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the module that everything else asks")]
-    fn start(&self) -> Result<Child, Error> {
+    fn start(&mut self) -> Result<Child, Error> {
         let output = || if self.is_output_kept { Stdio::piped() } else { Stdio::null() };
+        let (stdout, stderr) = match self.output_files.take() {
+            Some((stdout, stderr)) => (stdout.into(), stderr.into()),
+            None => (output(), output()),
+        };
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -119,8 +133,8 @@ impl Spawn {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::null())
-            .stdout(output())
-            .stderr(output())
+            .stdout(stdout)
+            .stderr(stderr)
             .kill_on_drop(true);
         #[cfg(unix)]
         command.process_group(0);
