@@ -7,6 +7,7 @@ use contract::patch::{
 use contract::patch_control::{Hold, RefreshIndex, Release};
 use contract::patch_install::{InstallOutcome, InstallResult, InstallUpdates, Repair, RequestReboot};
 use contract::types::{Change, Effect, Error};
+use contract::patch::Backend as _;
 use contract::{Context, patch, patch_control, patch_install};
 use tokio::sync::Mutex;
 
@@ -192,8 +193,9 @@ impl patch_install::Backend for Overlay {
             let call = InstallUpdates { ids: new, options: call.options.clone() };
             let simulated = self.simulator.simulate(cx, &call, &planned.assumed).await?;
             simulated.iter().for_each(|result| planned.note(result));
-            if planned.waiting().next().is_some() {
-                self.planned_reboot.plan("package");
+            for product in planned.waiting() {
+                let is_kernel = product.starts_with("linux-image");
+                self.planned_reboot.plan(if is_kernel { "kernel" } else { "package-manager" });
             }
             results.extend(simulated);
         }

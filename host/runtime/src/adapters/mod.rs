@@ -3,6 +3,7 @@
 
 mod device;
 mod kv;
+mod patch;
 mod secrets;
 mod ticket;
 
