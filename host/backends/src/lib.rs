@@ -95,7 +95,11 @@ pub fn real(shared: &Shared) -> Device {
             secrets: shared.secrets.clone(),
             ticket: ticket.clone(),
         },
-        undoers: BTreeMap::from([("kv-write", kv as Arc<dyn Undoer>), ("patch-control", patch.undoer), ("ticket", ticket)]),
+        undoers: BTreeMap::from([
+            ("kv-write", kv as Arc<dyn Undoer>),
+            ("patch-control", patch.undoer),
+            ("ticket", ticket),
+        ]),
         masker: Arc::clone(shared.secrets.masker()),
         machine: patch.machine,
         shared: shared.clone(),

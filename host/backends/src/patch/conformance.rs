@@ -134,7 +134,8 @@ async fn lists(parts: &Parts) {
             "apt:remit-stuck@1.1 1.0 update kept-back approved unsatisfiable",
         ]
     );
-    let elsewhere = Context::new("run_01", "test", "dev_01", vec!["dnf".into()], Instant::now() + Duration::from_secs(9));
+    let elsewhere =
+        Context::new("run_01", "test", "dev_01", vec!["dnf".into()], Instant::now() + Duration::from_secs(9));
     assert_eq!(parts.reader.list_updates(&elsewhere, &ListUpdates {}).await.unwrap(), []);
     let source = parts.reader.list_sources(&context(), &ListSources {}).await.unwrap().remove(0);
     assert_eq!((source.source.as_str(), source.locked_by, source.broken), ("apt", None, vec![]));
@@ -145,7 +146,10 @@ async fn lists(parts: &Parts) {
 async fn holds(parts: &Parts) {
     let cx = context();
     let change = parts.control.hold(&cx, &hold("remit-app")).await.unwrap();
-    assert_eq!((change.effect, change.before.as_deref(), change.after.as_deref()), (Effect::Changed, Some("free"), Some("held")));
+    assert_eq!(
+        (change.effect, change.before.as_deref(), change.after.as_deref()),
+        (Effect::Changed, Some("free"), Some("held"))
+    );
     assert_eq!(parts.control.hold(&cx, &hold("remit-app")).await.unwrap().effect, Effect::Unchanged);
     assert_eq!(state(parts, "remit-app").await, Some(UpdateState::Held));
     let results = parts.install.install_updates(&cx, &install(&["apt:remit-app@2.0"])).await.unwrap();
@@ -222,7 +226,10 @@ async fn refuses(parts: &Parts) {
     assert_eq!(check(&|call| call.ids.clear()).await.unwrap_err(), "ids");
     assert_eq!(check(&|call| call.ids.push(call.ids[0].clone())).await.unwrap_err(), "ids");
     assert!(check(&|call| call.ids = (0..500).map(|at| format!("apt:none{at}@1")).collect()).await.is_ok());
-    assert_eq!(check(&|call| call.ids = (0..501).map(|at| format!("apt:none{at}@1")).collect()).await.unwrap_err(), "ids");
+    assert_eq!(
+        check(&|call| call.ids = (0..501).map(|at| format!("apt:none{at}@1")).collect()).await.unwrap_err(),
+        "ids"
+    );
     assert_eq!(check(&|call| call.ids = vec!["apt:-o@1".into()]).await.unwrap_err(), "product");
     let repair = parts.install.repair(&cx, &Repair { source: "apt".into() }).await;
     assert_eq!(failed(repair), (ErrorKind::Denied, "policy".into()));
@@ -250,7 +257,9 @@ async fn the_overlay_of_memory_conforms_and_leaves_it_alone() {
 
 #[tokio::test]
 async fn a_lock_is_busy_for_all_that_changes_and_for_nothing_else() {
-    for parts in [fixture("locked-by = \"dpkg (pid 7)\"", POLICY), overlay(&fixture("locked-by = \"dpkg (pid 7)\"", POLICY))] {
+    for parts in
+        [fixture("locked-by = \"dpkg (pid 7)\"", POLICY), overlay(&fixture("locked-by = \"dpkg (pid 7)\"", POLICY))]
+    {
         let cx = context();
         let busy = (ErrorKind::Busy, "dpkg-locked".to_owned());
         assert_eq!(failed(parts.control.hold(&cx, &hold("remit-app")).await), busy);
@@ -268,7 +277,10 @@ async fn what_is_broken_is_repaired_only_where_policy_says_so() {
     for parts in [fixture(broken, &policy), overlay(&fixture(broken, &policy))] {
         let cx = context();
         let call = install(&["apt:remit-sec@1.1"]);
-        assert_eq!(failed(parts.install.install_updates(&cx, &call).await), (ErrorKind::Conflict, "dpkg-broken".into()));
+        assert_eq!(
+            failed(parts.install.install_updates(&cx, &call).await),
+            (ErrorKind::Conflict, "dpkg-broken".into())
+        );
         let change = parts.install.repair(&cx, &Repair { source: "apt".into() }).await.unwrap();
         assert_eq!((change.before.as_deref(), change.after.as_deref()), (Some("broken"), Some("ok")));
         let change = parts.install.repair(&cx, &Repair { source: "apt".into() }).await.unwrap();
@@ -294,7 +306,11 @@ pub(super) async fn undo_suite(parts: &Parts) {
     let undo = cx.take_undo().remove(0);
     assert_eq!(undoer.undo(&cx, &undo).await.unwrap().after.as_deref(), Some("free"));
     assert_eq!(state(parts, "remit-app").await, Some(UpdateState::Available));
-    assert_eq!(failed(undoer.undo(&cx, &undo).await), (ErrorKind::Conflict, "hold".into()), "somebody released it since");
+    assert_eq!(
+        failed(undoer.undo(&cx, &undo).await),
+        (ErrorKind::Conflict, "hold".into()),
+        "somebody released it since"
+    );
 
     cx.take_undo();
     parts.control.hold(&cx, &hold("remit-app")).await.unwrap();

@@ -31,8 +31,11 @@ pub(super) enum Decision {
 /// Product and version of an id.
 pub(super) fn parse(id: &str) -> Result<(&str, &str), Error> {
     let bad = || errors::invalid("id", format!("`{id}` is not of the form `{SOURCE}:PRODUCT@VERSION`"));
-    let (product, version) =
-        id.strip_prefix(SOURCE).and_then(|rest| rest.strip_prefix(':')).and_then(|rest| rest.split_once('@')).ok_or_else(bad)?;
+    let (product, version) = id
+        .strip_prefix(SOURCE)
+        .and_then(|rest| rest.strip_prefix(':'))
+        .and_then(|rest| rest.split_once('@'))
+        .ok_or_else(bad)?;
     check_product(product)?;
     let is_version = |it: char| it.is_ascii_alphanumeric() || ".+-~:".contains(it);
     match (1..=255).contains(&version.len()) && version.chars().all(is_version) {
@@ -148,7 +151,9 @@ mod tests {
     fn an_id_names_a_package_and_a_version_and_nothing_else() {
         assert_eq!(parse("apt:libc6:i386@1:2.36-9+deb12u1~x").unwrap(), ("libc6:i386", "1:2.36-9+deb12u1~x"));
         assert_eq!(parse("apt:g++@4").unwrap(), ("g++", "4"));
-        for bad in ["libc6@1", "apt:libc6", "apt:@1", "apt:-o@1", "apt:a b@1", "apt:a@", "apt:a@1 2", "apt:A@1", "dnf:a@1"] {
+        for bad in
+            ["libc6@1", "apt:libc6", "apt:@1", "apt:-o@1", "apt:a b@1", "apt:a@", "apt:a@1 2", "apt:A@1", "dnf:a@1"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -204,7 +204,13 @@ impl Fixture {
     }
 
     /// What the install would come to; `apply` has it come true.
-    fn install(&mut self, call: &InstallUpdates, assumed: &Assumed, now_ms: u64, apply: bool) -> Result<Vec<InstallResult>, Error> {
+    fn install(
+        &mut self,
+        call: &InstallUpdates,
+        assumed: &Assumed,
+        now_ms: u64,
+        apply: bool,
+    ) -> Result<Vec<InstallResult>, Error> {
         let checked = options(&call.options)?;
         check_ids(&call.ids)?;
         self.check_unlocked()?;
@@ -235,7 +241,10 @@ impl Fixture {
             });
         }
         if apply && !checked.is_download_only {
-            results.iter().filter(|result| result.change.effect != Effect::Unchanged).for_each(|it| self.note(it, now_ms));
+            results
+                .iter()
+                .filter(|result| result.change.effect != Effect::Unchanged)
+                .for_each(|it| self.note(it, now_ms));
         }
         Ok(results)
     }

@@ -4,20 +4,20 @@
 //! An install is not a child of this process: it goes on when its caller dies, and whoever asks next takes its result over
 //! (`jobs`). What a dry run needs beyond the readers is [`Simulator`]; what the host does outside of any run is [`Machine`].
 
-mod policy;
 mod decide;
 #[cfg(target_os = "linux")]
 mod linux;
+mod memory;
 #[cfg(not(target_os = "linux"))]
 mod other;
-mod memory;
 mod overlay;
+mod policy;
 
-pub use policy::{Age, Globs, Policy, Rule};
 #[cfg(target_os = "linux")]
 pub use linux::Apt;
 pub use memory::{Fixture, Memory};
 pub use overlay::Overlay;
+pub use policy::{Age, Globs, Policy, Rule};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use contract::patch::Backend as _;
 use contract::patch::{
     GetPolicy, HistoryEntry, ListHistory, ListSources, ListUpdates, PolicyView, SourceHealth, Update, UpdateState,
 };
 use contract::patch_control::{Hold, RefreshIndex, Release};
 use contract::patch_install::{InstallOutcome, InstallResult, InstallUpdates, Repair, RequestReboot};
 use contract::types::{Change, Effect, Error};
-use contract::patch::Backend as _;
 use contract::{Context, patch, patch_control, patch_install};
 use tokio::sync::Mutex;
 

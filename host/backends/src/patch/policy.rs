@@ -223,7 +223,10 @@ mod tests {
         let check = |rule: &str| judge(&format!("[[rule]]\naction = \"approve\"\n{rule}"), 0).0;
         assert_eq!(judge("", 0).0, Approval::Unset);
         assert_eq!(check(""), Approval::Approved);
-        assert_eq!(check("classes = [\"security\"]\npackages = [\"open*\"]\ncves = [\"CVE-2026-*\"]"), Approval::Approved);
+        assert_eq!(
+            check("classes = [\"security\"]\npackages = [\"open*\"]\ncves = [\"CVE-2026-*\"]"),
+            Approval::Approved
+        );
         assert_eq!(check("classes = [\"driver\"]\npackages = [\"open*\"]"), Approval::Unset);
         assert_eq!(check("classes = [\"security\"]\npackages = [\"nginx\"]"), Approval::Unset);
         assert_eq!(check("packages = [\"open*\"]\ncves = [\"CVE-2025-*\"]"), Approval::Unset);

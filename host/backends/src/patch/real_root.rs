@@ -170,7 +170,8 @@ fn prepare(root: &Path) {
         build(root, &first);
     }
     let pool = std::fs::read_dir(root.join("repository/pool/main")).unwrap();
-    let first: Vec<String> = pool.map(|it| format!("/repository/pool/main/{}", it.unwrap().file_name().to_str().unwrap())).collect();
+    let first: Vec<String> =
+        pool.map(|it| format!("/repository/pool/main/{}", it.unwrap().file_name().to_str().unwrap())).collect();
     let mut install = vec!["chroot", text, "dpkg", "-i"];
     install.extend(first.iter().map(String::as_str));
     must(&install);
@@ -180,9 +181,11 @@ fn prepare(root: &Path) {
     std::fs::create_dir_all(&changelogs).unwrap();
     std::fs::write(changelogs.join("remit-sec_1.1_changelog"), CHANGELOG).unwrap();
     index(root);
-    let sources = "deb [trusted=yes] file:/repository probe main\ndeb [trusted=yes] file:/repository probe-security main\n";
+    let sources =
+        "deb [trusted=yes] file:/repository probe main\ndeb [trusted=yes] file:/repository probe-security main\n";
     std::fs::write(root.join("etc/apt/sources.list"), sources).unwrap();
-    std::fs::write(root.join("etc/apt/apt.conf.d/99phased"), "APT::Get::Never-Include-Phased-Updates \"true\";\n").unwrap();
+    std::fs::write(root.join("etc/apt/apt.conf.d/99phased"), "APT::Get::Never-Include-Phased-Updates \"true\";\n")
+        .unwrap();
     must(&["chroot", text, "apt-mark", "hold", "remit-held"]);
     must(&["chroot", text, "apt-get", "-qq", "update"]);
 }

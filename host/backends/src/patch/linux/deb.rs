@@ -190,7 +190,11 @@ mod tests {
             ("1.0", "1.0-1"),
             ("99999999999999999999998", "99999999999999999999999"),
         ] {
-            assert_eq!((compare(less, more), compare(more, less)), (Ordering::Less, Ordering::Greater), "{less} {more}");
+            assert_eq!(
+                (compare(less, more), compare(more, less)),
+                (Ordering::Less, Ordering::Greater),
+                "{less} {more}"
+            );
         }
         for (a, b) in [("1.0", "1.00"), ("0:1", "1"), ("1.0-0", "1.0")] {
             assert_eq!(compare(a, b), Ordering::Equal, "{a} {b}");

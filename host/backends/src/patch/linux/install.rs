@@ -9,8 +9,8 @@ use crate::errors;
 use crate::patch::decide::{Decision, Target, decide, in_order};
 use crate::patch::policy::Subject;
 use crate::patch::{
-    Adopted, Assumed, HoldState, Machine, Options, RebootRequest, Simulator, broken, check_ids, check_source, denied, options,
-    repair_word,
+    Adopted, Assumed, HoldState, Machine, Options, RebootRequest, Simulator, broken, check_ids, check_source, denied,
+    options, repair_word,
 };
 
 use super::deb::Packages;
@@ -210,7 +210,9 @@ impl Apt {
         options: Options,
     ) -> Result<Vec<InstallResult>, Error> {
         let mut arguments: Vec<String> =
-            ["-q", "-y", "--no-remove", "-o", "APT::Status-Fd=1", "-o", "Dpkg::Use-Pty=false"].map(str::to_owned).into();
+            ["-q", "-y", "--no-remove", "-o", "APT::Status-Fd=1", "-o", "Dpkg::Use-Pty=false"]
+                .map(str::to_owned)
+                .into();
         for policy in conffiles(options) {
             arguments.extend(["-o".to_owned(), format!("Dpkg::Options::={policy}")]);
         }

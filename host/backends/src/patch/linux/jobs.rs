@@ -154,7 +154,9 @@ impl Apt {
             first.attributes.push(("also-changed".to_owned(), job.order.also.clone()));
         }
         let (path, text) = (job.folder.join("results.json"), serde_json::to_vec(&results).unwrap_or_default());
-        blocking(move || std::fs::write(path, text)).await?.map_err(|error| errors::io("cannot write results", &error))?;
+        blocking(move || std::fs::write(path, text))
+            .await?
+            .map_err(|error| errors::io("cannot write results", &error))?;
         self.forget(job)?;
         Ok(results)
     }
@@ -188,7 +190,10 @@ impl Job {
         ];
         if Path::new(BOOTED).exists() {
             let spawn = Spawn::new(SYSTEMD_RUN, deadline)
-                .args([format!("--unit=remit-install-{}", self.name), format!("--description=Remit {}", self.order.run)])
+                .args([
+                    format!("--unit=remit-install-{}", self.name),
+                    format!("--description=Remit {}", self.order.run),
+                ])
                 .args(["--collect", "--quiet", "--property=Type=exec"])
                 .arg(format!("--property=StandardOutput=append:{}", self.path("stdout")))
                 .arg(format!("--property=StandardError=append:{}", self.path("stderr")))
@@ -251,7 +256,8 @@ impl Printed {
             Some((package.trim().to_owned(), text.trim().to_owned()))
         };
         let complaints = stderr.lines().filter_map(|line| line.strip_prefix("E: ")).map(str::to_owned).collect();
-        let dpkg = stderr.split("/usr/bin/dpkg returned an error code (").nth(1).and_then(|rest| rest.split(')').next());
+        let dpkg =
+            stderr.split("/usr/bin/dpkg returned an error code (").nth(1).and_then(|rest| rest.split(')').next());
         Self { errors: stdout.lines().filter_map(error).collect(), complaints, dpkg: dpkg.map(str::to_owned) }
     }
 

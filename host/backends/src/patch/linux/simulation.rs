@@ -85,8 +85,10 @@ Conf remit-app (2.0 Probe:probe [all])
     #[test]
     fn inst_lines_are_read_whole() {
         let steps = steps(SIMULATED);
-        let short: Vec<_> =
-            steps.iter().map(|it| (it.product.as_str(), it.from.as_deref(), it.to.as_str(), it.origins.len())).collect();
+        let short: Vec<_> = steps
+            .iter()
+            .map(|it| (it.product.as_str(), it.from.as_deref(), it.to.as_str(), it.origins.len()))
+            .collect();
         assert_eq!(
             short,
             [
