@@ -7,6 +7,7 @@
 pub mod attributes;
 pub mod device;
 pub mod errors;
+pub mod files;
 pub mod fixture;
 pub mod kv;
 pub mod patch;
@@ -81,12 +82,16 @@ impl Shared {
 
 /// This machine.
 pub fn real(shared: &Shared) -> Device {
+    let files = Arc::new(files::Files::new(shared));
     let kv = Arc::new(kv::Documents::new(shared));
     let patch = patch::real(shared);
     let ticket = Arc::new(ticket::Tickets::new(shared));
     Device {
         backends: Backends {
             device: device::real(shared),
+            files: files.clone(),
+            files_write: files.clone(),
+            files_erase: files.clone(),
             kv: kv.clone(),
             kv_write: kv.clone(),
             patch: patch.reader,
@@ -96,7 +101,8 @@ pub fn real(shared: &Shared) -> Device {
             ticket: ticket.clone(),
         },
         undoers: BTreeMap::from([
-            ("kv-write", kv as Arc<dyn Undoer>),
+            ("files-write", files as Arc<dyn Undoer>),
+            ("kv-write", kv),
             ("patch-control", patch.undoer),
             ("ticket", ticket),
         ]),
@@ -113,11 +119,15 @@ impl Device {
         // The overlay of `patch` writes it: what it plans to install may need a reboot.
         let planned_reboot = Arc::new(device::PlannedReboot::default());
         let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
+        let files = Arc::new(files::Overlay::new(Arc::clone(&real.files), shared));
         let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(&shared.clock)));
         let simulator = Arc::<dyn patch::Machine>::clone(&self.machine);
         let patch = Arc::new(patch::Overlay::new(Arc::clone(&real.patch), simulator, planned_reboot));
         Backends {
             device,
+            files: files.clone(),
+            files_write: files.clone(),
+            files_erase: files,
             kv: kv.clone(),
             kv_write: kv,
             patch: patch.clone(),

@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use crate::{patch, ticket};
+use crate::{files, patch, ticket};
 
 /// What the machine's owner has decided. What is left out keeps its default, what is unknown is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Policy {
+    /// `[files]`.
+    pub files: files::Policy,
     /// `[patch]`.
     pub patch: patch::Policy,
     /// `[ticket]`.

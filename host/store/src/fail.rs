@@ -1,8 +1,14 @@
 //! Named points beside every durable write, at which a test can have the process die as if the power went.
 
 /// Every point. A test kills a run at each of them.
-pub const POINTS: &[&str] =
-    &["document.before-commit", "document.after-commit", "event.before-commit", "event.after-commit"];
+pub const POINTS: &[&str] = &[
+    "document.before-commit",
+    "document.after-commit",
+    "event.before-commit",
+    "event.after-commit",
+    "files.before-change",
+    "files.after-change",
+];
 
 /// Dies here where `REMIT_FAIL_POINT` names this point: `NAME`, or `NAME:N` for the N-th time that it is reached. Release
 /// builds do not look.

@@ -2,6 +2,7 @@
 //! whether it changes anything come from `wit/` itself.
 
 mod device;
+mod files;
 mod kv;
 mod patch;
 mod secrets;
