@@ -27,6 +27,16 @@ pub fn limit(code: &str, message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Limit, code, message)
 }
 
+/// A grant, a scope or a rule of the host forbids it.
+pub fn denied(code: &str, message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Denied, code, message)
+}
+
+/// This platform, or this machine, has no such thing.
+pub fn unsupported(code: &str, message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Unsupported, code, message)
+}
+
 /// It was tried, and failed.
 pub fn failed(code: &str, message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Failed, code, message)

@@ -12,9 +12,11 @@ pub mod fixture;
 pub mod kv;
 pub mod patch;
 pub mod policy;
+pub mod process;
 #[cfg(target_os = "linux")]
 mod root;
 pub mod secrets;
+pub mod service;
 pub mod spawn;
 #[cfg(test)]
 mod testing;
@@ -86,6 +88,8 @@ pub fn real(shared: &Shared) -> Device {
     let kv = Arc::new(kv::Documents::new(shared));
     let patch = patch::real(shared);
     let ticket = Arc::new(ticket::Tickets::new(shared));
+    let process = Arc::new(process::real());
+    let service = Arc::new(service::real());
     Device {
         backends: Backends {
             device: device::real(shared),
@@ -97,13 +101,18 @@ pub fn real(shared: &Shared) -> Device {
             patch: patch.reader,
             patch_control: patch.control,
             patch_install: patch.install,
+            process: process.clone(),
+            process_control: process,
             secrets: shared.secrets.clone(),
+            service: service.clone(),
+            service_control: service.clone(),
             ticket: ticket.clone(),
         },
         undoers: BTreeMap::from([
             ("files-write", files as Arc<dyn Undoer>),
             ("kv-write", kv),
             ("patch-control", patch.undoer),
+            ("service-control", service),
             ("ticket", ticket),
         ]),
         masker: Arc::clone(shared.secrets.masker()),
@@ -123,6 +132,8 @@ impl Device {
         let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(&shared.clock)));
         let simulator = Arc::<dyn patch::Machine>::clone(&self.machine);
         let patch = Arc::new(patch::Overlay::new(Arc::clone(&real.patch), simulator, planned_reboot));
+        let process = Arc::new(process::overlay(Arc::clone(&real.process)));
+        let service = Arc::new(service::overlay(Arc::clone(&real.service), Arc::clone(&shared.clock)));
         Backends {
             device,
             files: files.clone(),
@@ -133,7 +144,11 @@ impl Device {
             patch: patch.clone(),
             patch_control: patch.clone(),
             patch_install: patch,
+            process: process.clone(),
+            process_control: process,
             secrets: Arc::clone(&real.secrets),
+            service: service.clone(),
+            service_control: service,
             ticket: Arc::new(ticket::Overlay::new(ticket::Look::new(shared))),
         }
     }

@@ -14,6 +14,8 @@ pub struct Context {
     pub device: String,
     /// The entries of the capability's scope as granted, for functions that list what is in it.
     pub scope: Vec<String>,
+    /// Whether the run may see who people are: `device-people` is granted. False unless the gate says otherwise.
+    pub people: bool,
     /// When the gate will give up on the call.
     pub deadline: Instant,
     /// Set where the run is being cancelled; long work asks now and then.
@@ -30,8 +32,24 @@ impl Context {
             plugin: plugin.to_owned(),
             device: device.to_owned(),
             scope,
+            people: false,
             deadline,
             cancel: CancellationToken::new(),
+            undo: Mutex::default(),
+        }
+    }
+
+    /// The same call with another scope, for a backend that asks another one; what would undo it stays behind.
+    #[must_use]
+    pub fn with_scope(&self, scope: Vec<String>) -> Self {
+        Self {
+            run: self.run.clone(),
+            plugin: self.plugin.clone(),
+            device: self.device.clone(),
+            scope,
+            people: self.people,
+            deadline: self.deadline,
+            cancel: self.cancel.clone(),
             undo: Mutex::default(),
         }
     }

@@ -5,7 +5,9 @@ mod device;
 mod files;
 mod kv;
 mod patch;
+mod process;
 mod secrets;
+mod service;
 mod ticket;
 
 use std::borrow::Cow;

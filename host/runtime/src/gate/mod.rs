@@ -327,6 +327,7 @@ impl Gate {
         let deadline = facts.deadline.min(Instant::now() + Duration::from_millis(facts.limits.call_ms));
         let mut cx = Context::new(&facts.run, &facts.plugin, &facts.device, scope, deadline);
         cx.cancel = facts.cancel.child_token();
+        cx.people = facts.scopes.contains_key("device-people");
         cx
     }
 
