@@ -151,7 +151,8 @@ fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
 
 /// The characters that base64 has for a secret however it is surrounded, where `before` bytes (modulo three) come before it.
 fn embedded(engine: &impl Engine, secret: &[u8], before: usize) -> Vec<u8> {
-    let padded = Zeroizing::new([&[0; 2][..before], secret].concat());
+    let padded: Zeroizing<Vec<u8>> =
+        Zeroizing::new(std::iter::repeat_n(0, before).chain(secret.iter().copied()).collect());
     let text = engine.encode(&*padded).into_bytes();
     let first = (before * 8).div_ceil(6);
     let last = padded.len() * 8 / 6;

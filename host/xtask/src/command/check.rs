@@ -31,7 +31,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let steps: [(&str, &dyn Fn() -> anyhow::Result<()>); 4] = [
         ("format", &|| cargo(&["fmt", "--all", "--check"])),
         ("rules", &|| tidy::check(&workspace)),
-        ("lints", &|| cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])),
+        ("lints", &|| {
+            cargo(&["clippy", "--workspace", "--all-targets", "--keep-going", "--quiet", "--", "-D", "warnings"])
+        }),
         ("windows", &|| cargo(&windows())),
     ];
     let mut code = ExitCode::SUCCESS;
