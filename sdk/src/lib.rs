@@ -63,6 +63,7 @@
 //! mutators in the same order with the same arguments. Time and chance have no place in a mutator's arguments.
 
 mod error;
+pub mod human;
 mod log;
 mod plugin;
 mod report;

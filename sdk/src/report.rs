@@ -3,6 +3,8 @@ use serde::Serialize;
 use crate::types::{Finding, Severity};
 use crate::{Error, Remedy, Report, Result, Verdict};
 
+/// The most bytes of a fingerprint, PagerDuty's limit for its key.
+const FINGERPRINT_BYTES_MAX: usize = 255;
 /// The most bytes of a title, the shortest limit among ticket systems.
 const TITLE_BYTES_MAX: usize = 255;
 /// The most bytes of a target and of a summary.
@@ -138,6 +140,7 @@ impl Report {
     pub(crate) fn fit(mut self) -> Self {
         cut(&mut self.summary, LINE_BYTES_MAX);
         for finding in &mut self.findings {
+            shorten(&mut finding.fingerprint);
             cut(&mut finding.title, TITLE_BYTES_MAX);
             cut(&mut finding.target, LINE_BYTES_MAX);
             cut(&mut finding.evidence, EVIDENCE_BYTES_MAX);
@@ -165,6 +168,19 @@ impl Remedy {
     }
 }
 
+/// Cuts a fingerprint that is too long, such as one with a deep path in it, and tells it from others that begin so by a hash.
+fn shorten(fingerprint: &mut String) {
+    if fingerprint.len() > FINGERPRINT_BYTES_MAX {
+        // FNV-1a: the same for ever, on every platform.
+        let hash = fingerprint
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let suffix = format!("~{hash:016x}");
+        fingerprint.truncate(fingerprint.floor_char_boundary(FINGERPRINT_BYTES_MAX - suffix.len()));
+        fingerprint.push_str(&suffix);
+    }
+}
+
 /// Cuts a text to so many bytes, with an ellipsis that says so.
 pub(crate) fn cut(text: &mut String, bytes_max: usize) {
     const ELLIPSIS: char = '…';
@@ -177,6 +193,17 @@ pub(crate) fn cut(text: &mut String, bytes_max: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_fingerprints_stay_apart() {
+        let short = |end: &str| {
+            let report = Report::non_compliant("").finding(Finding::new("ä".repeat(200) + end, "t")).fit();
+            report.findings[0].fingerprint.clone()
+        };
+        assert!(short("a").len() <= FINGERPRINT_BYTES_MAX);
+        assert_eq!(short("a"), short("a"));
+        assert_ne!(short("a"), short("b"));
+    }
 
     #[test]
     fn long_words_of_a_machine_are_cut_and_short_ones_stay() {
