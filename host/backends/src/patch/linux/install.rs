@@ -109,6 +109,13 @@ impl Apt {
         };
         let mut steps = simulation::steps(&output);
         steps.retain(|step| !targets.iter().any(|target| target.product == step.product));
+        let is_held = |step: &&Step| {
+            updates.iter().any(|it| it.product == step.product && it.state == UpdateState::Held)
+        };
+        if let Some(step) = steps.iter().find(is_held) {
+            let message = format!("it would change {} too, which is held", step.product);
+            return Ok(Err(Refusal::Apt(errors::failed("held", message))));
+        }
         let forbidden = steps.iter().find_map(|step| {
             let approval = self.approval(step, updates);
             let is_forbidden = matches!(approval, Approval::Blocked | Approval::Declined | Approval::Deferred);

@@ -112,8 +112,8 @@ impl Apt {
 
     /// What dpkg knows.
     async fn packages(&self) -> Result<Packages, Error> {
-        let path = self.path("var/lib/dpkg/status");
-        let read = move || std::fs::read_to_string(&path).map(|status| Packages::parse(&status));
+        let folder = self.path("var/lib/dpkg");
+        let read = move || read_status(&folder).map(|status| Packages::parse(&status));
         match blocking(read).await? {
             Ok(packages) => Ok(packages),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -154,6 +154,24 @@ impl Apt {
     }
 }
 
+/// The status, and after it what dpkg has noted since and not yet merged: it does when it is done, so after a crash only these
+/// notes tell the truth. A later stanza of a package counts.
+fn read_status(folder: &Path) -> std::io::Result<String> {
+    let mut status = std::fs::read_to_string(folder.join("status"))?;
+    let mut notes: Vec<PathBuf> =
+        std::fs::read_dir(folder.join("updates"))?.flatten().map(|entry| entry.path()).collect();
+    notes.retain(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit)));
+    notes.sort();
+    for note in notes {
+        // One that is gone by now is merged.
+        if let Ok(text) = std::fs::read_to_string(note) {
+            status.push_str("\n\n");
+            status.push_str(&text);
+        }
+    }
+    Ok(status)
+}
+
 /// Runs what reads files.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(|error| errors::failed("task", error.to_string()))
@@ -180,3 +198,6 @@ fn complaint(program: &str, code: i32, stderr: &str) -> Error {
     }
     errors::failed(&format!("{name}-{code}"), message)
 }
+
+#[cfg(test)]
+mod tests;
