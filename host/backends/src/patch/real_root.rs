@@ -145,6 +145,12 @@ fn prepared() -> PathBuf {
         prepare(folder.path());
         let fresh = tar.with_extension(std::process::id().to_string());
         must(&["tar", "-C", folder.path().to_str().unwrap(), "-cf", fresh.to_str().unwrap(), "."]);
+        let others = std::fs::read_dir(CACHE).unwrap().map(|entry| entry.unwrap().path());
+        let is_old = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with("apt-") && name.ends_with(".tar") && !name.contains("-base-")
+        };
+        others.filter(is_old).for_each(|path| std::fs::remove_file(path).unwrap());
         std::fs::rename(fresh, &tar).unwrap();
     }
     tar

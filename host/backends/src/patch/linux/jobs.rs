@@ -111,7 +111,8 @@ impl Apt {
 
     /// Whether it is still at work. Its dpkg may go on when apt was killed, and is waited for too.
     pub(super) fn is_running(&self, job: &Job) -> bool {
-        if job.is_locked() {
+        // apt closes the lock for what it starts; dpkg alone, in a repair, does not: a daemon would keep it for ever.
+        if job.is_locked() && !job.order.targets.is_empty() {
             return true;
         }
         let is_starting = job.printed("stdout").is_empty()
