@@ -109,9 +109,8 @@ impl Apt {
         };
         let mut steps = simulation::steps(&output);
         steps.retain(|step| !targets.iter().any(|target| target.product == step.product));
-        let is_held = |step: &&Step| {
-            updates.iter().any(|it| it.product == step.product && it.state == UpdateState::Held)
-        };
+        let is_held =
+            |step: &&Step| updates.iter().any(|it| it.product == step.product && it.state == UpdateState::Held);
         if let Some(step) = steps.iter().find(is_held) {
             let message = format!("it would change {} too, which is held", step.product);
             return Ok(Err(Refusal::Apt(errors::failed("held", message))));

@@ -53,7 +53,9 @@ async fn what_is_pending_is_what_apt_says() {
     let beside = ["unsatisfiable", "phased"];
     let mut ids: Vec<String> = listed
         .iter()
-        .filter(|it| is_apts(it.state) && !find(&it.attributes, "state-reason").is_some_and(|why| beside.contains(&why)))
+        .filter(|it| {
+            is_apts(it.state) && !find(&it.attributes, "state-reason").is_some_and(|why| beside.contains(&why))
+        })
         .map(|it| it.id.clone())
         .collect();
     ids.sort();
@@ -111,7 +113,10 @@ async fn an_install_outlives_its_caller_and_is_adopted() {
     let parts = root.device(APPROVE);
     let holder = source(&parts).await.locked_by.unwrap();
     assert!(holder.starts_with("apt-get (pid "), "{holder}");
-    assert_eq!(failed(parts.control.hold(&context(), &hold("remit-app")).await), (ErrorKind::Busy, "dpkg-locked".into()));
+    assert_eq!(
+        failed(parts.control.hold(&context(), &hold("remit-app")).await),
+        (ErrorKind::Busy, "dpkg-locked".into())
+    );
     let other = parts.install.install_updates(&context(), &install(&["apt:remit-app@2.0"])).await;
     assert_eq!(failed(other), (ErrorKind::Busy, "install-running".into()));
     let planned = overlay(&parts).install.install_updates(&context(), &install(&["apt:remit-app@2.0"])).await;
@@ -173,7 +178,10 @@ async fn an_install_that_is_killed_half_way_is_reported_and_repaired() {
     assert_eq!(failed(denied), (ErrorKind::Denied, "policy".into()));
     let planned = overlay(&parts).install.repair(&context(), &repair).await.unwrap();
     let change = parts.install.repair(&context(), &repair).await.unwrap();
-    assert_eq!((&change.before, &change.after, &change.attributes), (&planned.before, &planned.after, &planned.attributes));
+    assert_eq!(
+        (&change.before, &change.after, &change.attributes),
+        (&planned.before, &planned.after, &planned.attributes)
+    );
     assert_eq!(root.version("remit-slow"), "1.1 installed");
     assert_eq!(parts.install.repair(&context(), &repair).await.unwrap().effect, Effect::Unchanged);
     assert_eq!(one(&parts, "apt:remit-app@2.0").await.outcome, InstallOutcome::Succeeded);
@@ -232,13 +240,8 @@ async fn what_policy_forbids_does_not_come_as_a_dependency() {
 #[tokio::test]
 async fn an_update_that_would_remove_something_is_not_installed() {
     let root = Root::new();
-    let eater = Deb {
-        pool: "main",
-        name: "remit-conf",
-        version: "1.2",
-        fields: "Conflicts: remit-app\n",
-        postinst: "",
-    };
+    let eater =
+        Deb { pool: "main", name: "remit-conf", version: "1.2", fields: "Conflicts: remit-app\n", postinst: "" };
     root.publish(&eater);
     let parts = root.device(APPROVE);
     assert_eq!(one(&parts, "apt:remit-conf@1.1").await.outcome, InstallOutcome::Superseded);
