@@ -10,6 +10,7 @@ pub mod errors;
 pub mod files;
 pub mod fixture;
 pub mod kv;
+pub mod notify;
 pub mod patch;
 pub mod policy;
 pub mod process;
@@ -86,6 +87,7 @@ impl Shared {
 pub fn real(shared: &Shared) -> Device {
     let files = Arc::new(files::Files::new(shared));
     let kv = Arc::new(kv::Documents::new(shared));
+    let notify = Arc::new(notify::Outbox::new(shared));
     let patch = patch::real(shared);
     let ticket = Arc::new(ticket::Tickets::new(shared));
     let process = Arc::new(process::real());
@@ -98,6 +100,7 @@ pub fn real(shared: &Shared) -> Device {
             files_erase: files.clone(),
             kv: kv.clone(),
             kv_write: kv.clone(),
+            notify: notify.clone(),
             patch: patch.reader,
             patch_control: patch.control,
             patch_install: patch.install,
@@ -111,6 +114,7 @@ pub fn real(shared: &Shared) -> Device {
         undoers: BTreeMap::from([
             ("files-write", files as Arc<dyn Undoer>),
             ("kv-write", kv),
+            ("notify", notify),
             ("patch-control", patch.undoer),
             ("service-control", service),
             ("ticket", ticket),
@@ -141,6 +145,7 @@ impl Device {
             files_erase: files,
             kv: kv.clone(),
             kv_write: kv,
+            notify: Arc::new(notify::Overlay::new(notify::Look::new(shared))),
             patch: patch.clone(),
             patch_control: patch.clone(),
             patch_install: patch,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{files, patch, ticket};
+use crate::{files, notify, patch, ticket};
 
 /// What the machine's owner has decided. What is left out keeps its default, what is unknown is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -10,6 +10,8 @@ use crate::{files, patch, ticket};
 pub struct Policy {
     /// `[files]`.
     pub files: files::Policy,
+    /// `[notify]`.
+    pub notify: notify::Policy,
     /// `[patch]`.
     pub patch: patch::Policy,
     /// `[ticket]`.

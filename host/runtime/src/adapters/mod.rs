@@ -4,6 +4,7 @@
 mod device;
 mod files;
 mod kv;
+mod notify;
 mod patch;
 mod process;
 mod secrets;
