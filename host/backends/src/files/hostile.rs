@@ -1,4 +1,4 @@
-//! The real backend against what a hostile guest, a hostile neighbour or a full disk does, and what undoing takes back.
+//! The real backend against what a hostile guest, a hostile neighbour or a full disk does.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +19,7 @@ use model::{Clock, ManualClock, SystemClock};
 use crate::testing::context;
 use crate::{Shared, Undoer};
 
-use super::conformance::{Subject, everything, sha256, with};
+use super::conformance::{Subject, everything, with};
 use super::{Files, Overlay, Policy, QuarantinePolicy};
 
 /// A folder of its own, gone at the end, which the root `scratch` names.
@@ -61,7 +61,7 @@ impl Scratch {
         Overlay::new(Arc::new(self.files()), &self.shared())
     }
 
-    fn write(&self, path: &str, content: &str) {
+    pub(super) fn write(&self, path: &str, content: &str) {
         std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         std::fs::write(self.path(path), content).unwrap();
     }
@@ -74,7 +74,7 @@ impl Drop for Scratch {
 }
 
 /// Sets all access times to 2001, so that any read would move them, also where a mount keeps them only roughly (`relatime`).
-fn set_access_times_back(folder: &Path) {
+pub(super) fn set_access_times_back(folder: &Path) {
     let stat = std::fs::symlink_metadata(folder).unwrap();
     if stat.is_dir() {
         std::fs::read_dir(folder).unwrap().for_each(|entry| set_access_times_back(&entry.unwrap().path()));
@@ -135,7 +135,7 @@ async fn a_dry_run_moves_no_byte_and_no_time() {
 }
 
 /// Everything that `lstat` says of a folder and everything below it, without leaving a trace itself.
-fn lstats(folder: &Path) -> BTreeMap<PathBuf, Vec<i64>> {
+pub(super) fn lstats(folder: &Path) -> BTreeMap<PathBuf, Vec<i64>> {
     fn note(folder: &Path, all: &mut BTreeMap<PathBuf, Vec<i64>>) {
         let stat = std::fs::symlink_metadata(folder).unwrap();
         let numbers = [
@@ -347,7 +347,7 @@ async fn a_root_that_is_not_there_is_not_listed_and_not_made() {
 }
 
 /// Removes as a run of its own does.
-async fn remove_as(files: &Files, run: &str, path: &str) -> (contract::files_write::Removal, Vec<Undo>) {
+pub(super) async fn remove_as(files: &Files, run: &str, path: &str) -> (contract::files_write::Removal, Vec<Undo>) {
     let mut cx = context();
     run.clone_into(&mut cx.run);
     let call = RemoveEntries { root: "scratch".into(), paths: vec![path.into()], unchanged_since_ms: u64::MAX };
@@ -454,130 +454,6 @@ async fn what_was_put_there_since_the_listing_is_left_alone_however_old_it_looks
     assert_eq!(removed[0].change.effect, Effect::Changed, "the control");
 }
 
-/// Does one thing and gives what undoes it.
-async fn undo_of<T>(work: impl AsyncFnOnce(&Context) -> T) -> (T, Vec<Undo>) {
-    let cx = context();
-    let done = work(&cx).await;
-    (done, cx.take_undo())
-}
-
-fn call(path: &str, content: &str, mode: WriteMode) -> WriteFile {
-    WriteFile { root: "scratch".into(), path: path.into(), content: content.into(), mode }
-}
-
-fn looks(path: &Path) -> (u64, u32, u32, i64, i64, i64, i64, u64) {
-    let stat = std::fs::symlink_metadata(path).unwrap();
-    let times = (stat.mtime(), stat.mtime_nsec(), stat.atime(), stat.atime_nsec());
-    (stat.ino(), stat.mode(), stat.uid(), times.0, times.1, times.2, times.3, stat.nlink())
-}
-
-#[tokio::test]
-async fn undo_brings_back_everything_that_was_removed_as_it_was() {
-    let scratch = Scratch::new();
-    scratch.write("dir/sub/file", "content");
-    std::fs::set_permissions(scratch.path("dir/sub/file"), std::fs::Permissions::from_mode(0o4751)).unwrap();
-    rustix::fs::setxattr(scratch.path("dir/sub/file"), "user.note", b"kept", rustix::fs::XattrFlags::empty()).unwrap();
-    std::os::unix::fs::chown(scratch.path("dir/sub/file"), Some(12), Some(34)).unwrap();
-    std::fs::hard_link(scratch.path("dir/sub/file"), scratch.path("other-name")).unwrap();
-    symlink("nowhere", scratch.path("dir/link")).unwrap();
-    let root = scratch.path("");
-    set_access_times_back(&root);
-    let paths = ["dir/link", "dir/sub", "dir", "other-name"];
-    let files_before: Vec<_> =
-        ["dir/sub/file", "dir/sub", "dir/link", "dir", ""].map(|it| looks(&scratch.path(it))).to_vec();
-
-    let files = scratch.files();
-    let (removed, undo) = undo_of(async |cx| {
-        let paths = paths.map(String::from).to_vec();
-        let call = RemoveEntries { root: "scratch".into(), paths, unchanged_since_ms: u64::MAX };
-        files.remove_entries(cx, &call).await.unwrap()
-    })
-    .await;
-    assert!(removed.iter().all(|it| it.error.is_none() && it.change.effect == Effect::Changed), "{removed:?}");
-    assert_eq!(undo.iter().map(|it| it.target.as_str()).collect::<Vec<_>>(), paths.map(|it| format!("scratch/{it}")));
-    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1, "the quarantine is all that is left");
-    for undo in undo.iter().rev() {
-        files.undo(&context(), undo).await.unwrap();
-    }
-    let files_after: Vec<_> =
-        ["dir/sub/file", "dir/sub", "dir/link", "dir", ""].map(|it| looks(&scratch.path(it))).to_vec();
-    assert_eq!(&files_after[..4], &files_before[..4]);
-    assert_eq!((files_after[4].3, files_after[4].4), (files_before[4].3, files_before[4].4), "the root's own time too");
-    let mut note = [0; 4];
-    rustix::fs::getxattr(scratch.path("dir/sub/file"), "user.note", &mut note).unwrap();
-    assert_eq!(&note, b"kept");
-    assert!(!scratch.path(".remit-quarantine").exists(), "nothing is left behind");
-    assert_eq!(files.undo(&context(), &undo[3]).await.unwrap_err().kind, ErrorKind::Conflict, "only once");
-}
-
-#[tokio::test]
-async fn undo_never_writes_over_newer_work() {
-    let scratch = Scratch::new();
-    for name in ["removed", "replaced", "appended"] {
-        scratch.write(name, "old");
-    }
-    let files = scratch.files();
-    let mut undos = Vec::new();
-    for (path, mode) in
-        [("created", WriteMode::Create), ("replaced", WriteMode::Replace), ("appended", WriteMode::Append)]
-    {
-        undos.extend(undo_of(async |cx| files.write_file(cx, &call(path, "new", mode)).await.unwrap()).await.1);
-    }
-    undos.extend(remove_as(&files, "run_01", "removed").await.1);
-    let make = contract::files_write::MakeFolder { root: "scratch".into(), path: "made/inner".into() };
-    undos.extend(undo_of(async |cx| files.make_folder(cx, &make).await.unwrap()).await.1);
-    assert_eq!(undos.len(), 5);
-
-    for path in ["created", "replaced", "appended", "removed", "made/inner/x"] {
-        scratch.write(path, "newer work");
-    }
-    let before = lstats(&scratch.path(""));
-    for undo in &undos {
-        assert_eq!(files.undo(&context(), undo).await.unwrap_err().kind, ErrorKind::Conflict, "{}", undo.target);
-    }
-    assert_eq!(lstats(&scratch.path("")), before, "nothing was touched");
-}
-
-#[tokio::test]
-async fn undo_takes_back_what_was_written() {
-    let scratch = Scratch::new();
-    scratch.write("replaced", "old");
-    scratch.write("appended", "old");
-    std::fs::set_permissions(scratch.path("replaced"), std::fs::Permissions::from_mode(0o640)).unwrap();
-    std::os::unix::fs::chown(scratch.path("replaced"), Some(12), Some(34)).unwrap();
-    rustix::fs::setxattr(scratch.path("replaced"), "user.note", b"kept", rustix::fs::XattrFlags::empty()).unwrap();
-    std::fs::hard_link(scratch.path("replaced"), scratch.path("twin")).unwrap();
-    let before: Vec<_> = ["replaced", "appended", "twin"].map(|it| looks(&scratch.path(it))).to_vec();
-    let files = scratch.files();
-    let mut undos = Vec::new();
-    for (path, mode) in
-        [("created", WriteMode::Create), ("replaced", WriteMode::Replace), ("appended", WriteMode::Append)]
-    {
-        undos.extend(undo_of(async |cx| files.write_file(cx, &call(path, "new", mode)).await.unwrap()).await.1);
-    }
-    let make = contract::files_write::MakeFolder { root: "scratch".into(), path: "made/inner".into() };
-    undos.extend(undo_of(async |cx| files.make_folder(cx, &make).await.unwrap()).await.1);
-    let stat = std::fs::metadata(scratch.path("replaced")).unwrap();
-    assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o640, 12, 34), "a replaced file keeps whose it is");
-    let mut note = [0; 4];
-    rustix::fs::getxattr(scratch.path("replaced"), "user.note", &mut note).unwrap();
-    assert_eq!(&note, b"kept");
-    for (path, content) in [("replaced", "new"), ("twin", "old"), ("appended", "oldnew")] {
-        assert_eq!(Subject(&files).read(path, 0, 99).await.unwrap(), content);
-    }
-
-    for undo in undos.iter().rev() {
-        let change = files.undo(&context(), undo).await.unwrap();
-        if undo.target == "scratch/replaced" {
-            assert_eq!((change.before, change.after), (sha256("new"), sha256("old")));
-        }
-    }
-    let after: Vec<_> = ["replaced", "appended", "twin"].map(|it| looks(&scratch.path(it))).to_vec();
-    assert_eq!(after, before);
-    assert_eq!(Subject(&files).paths(everything()).await.0, ["appended", "replaced", "twin"]);
-    assert!(!scratch.path(".remit-quarantine").exists());
-}
-
 #[tokio::test]
 async fn hard_links_free_nothing_until_the_last_of_them_goes() {
     let scratch = Scratch::new();
@@ -591,3 +467,51 @@ async fn hard_links_free_nothing_until_the_last_of_them_goes() {
     assert_eq!(planned[0], erased[0]);
     assert!(!scratch.path(".remit-quarantine").exists(), "what is erased is not kept");
 }
+
+async fn mounting(program: &str, arguments: &[&str]) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let done = crate::spawn::Spawn::new(program, deadline).args(arguments).run().await.unwrap();
+    assert_eq!(done.code, 0, "{program} {arguments:?} (needs root): {}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[tokio::test]
+async fn another_file_system_is_read_and_left_alone() {
+    let scratch = Scratch::new();
+    std::fs::create_dir_all(scratch.path("dir/mnt")).unwrap();
+    let mount_point = scratch.path("dir/mnt").display().to_string();
+    mounting("/bin/mount", &["-t", "tmpfs", "none", &mount_point]).await;
+    scratch.write("dir/mnt/file", "x");
+    let (files, overlay) = (scratch.files(), scratch.overlay());
+    Subject(&overlay).write("planned", "x", WriteMode::Create).await.unwrap();
+    Subject(&files).write("planned", "x", WriteMode::Create).await.unwrap();
+    let seen = async |it: &Subject<'_, dyn All>| {
+        let code = |error: contract::types::Error| error.code;
+        let usage = it.usage("").await.unwrap();
+        let mount_points = crate::attributes::find(&usage.attributes, "mount-points").unwrap().to_owned();
+        (
+            it.paths(everything()).await.0,
+            it.paths(with("one-file-system", "true")).await.0,
+            (usage.entries, mount_points),
+            it.write("dir/mnt/x", "x", WriteMode::Create).await.map_err(code),
+            it.make("dir/mnt/x").await.map_err(code),
+            it.remove(&["dir/mnt/file", "dir/mnt", "dir"], u64::MAX).await.unwrap(),
+        )
+    };
+    let (real, planned) = (seen(&Subject(&files)).await, seen(&Subject(&overlay)).await);
+    mounting("/bin/umount", &[&mount_point]).await;
+    assert_eq!(real, planned);
+    assert_eq!(real.0, ["dir", "dir/mnt", "dir/mnt/file", "planned"]);
+    assert_eq!(real.1, ["dir", "dir/mnt", "planned"]);
+    assert_eq!(real.2, (3, "1".to_owned()));
+    assert_eq!(
+        (real.3.unwrap_err().as_str(), real.4.unwrap_err().as_str()),
+        ("other-file-system", "other-file-system")
+    );
+    assert!(real.5.iter().all(|it| it.error.as_ref().unwrap().code == "other-file-system"));
+    let removed = Subject(&files).remove(&["dir"], u64::MAX).await.unwrap();
+    assert_eq!(removed[0].change.effect, Effect::Changed, "the control");
+}
+
+/// All three interfaces behind one word, so that two backends can go through the same closure.
+trait All: files::Backend + files_write::Backend + contract::files_erase::Backend {}
+impl<B: files::Backend + files_write::Backend + contract::files_erase::Backend> All for B {}

@@ -193,5 +193,9 @@ fn out_of_time() -> Error {
 
 #[cfg(test)]
 mod conformance;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod hostile;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod undoing;

@@ -129,7 +129,7 @@ impl Page {
     /// Offers one entry.
     pub(super) fn offer(&mut self, entry: Entry) {
         self.items.push(entry);
-        if self.items.len() >= self.limit.saturating_mul(2) + 1 {
+        if self.items.len() > self.limit.saturating_mul(2) {
             self.cut();
         }
     }

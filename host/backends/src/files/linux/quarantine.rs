@@ -140,10 +140,10 @@ impl<'a> Quarantine<'a> {
     /// Leaves nothing behind where nothing is kept.
     pub(super) fn close(self) {
         let before = Stat::of_dir(&self.root.dir);
-        if unlinkat(&self.root.dir, QUARANTINE, AtFlags::REMOVEDIR).is_ok() {
-            if let Ok(before) = before {
-                put_back_modified(&self.root.dir, before.modified);
-            }
+        if unlinkat(&self.root.dir, QUARANTINE, AtFlags::REMOVEDIR).is_ok()
+            && let Ok(before) = before
+        {
+            put_back_modified(&self.root.dir, before.modified);
         }
     }
 }

@@ -67,9 +67,8 @@ impl Writing<'_> {
         let made = self
             .finish_temporary(&quarantine, &temporary, None)
             .and_then(|()| swap(&quarantine.dir, &temporary, &self.folder, self.name, RenameFlags::NOREPLACE));
-        let made = made.map_err(|error| {
+        let made = made.inspect_err(|_| {
             let _ = quarantine.drop_kept(&temporary);
-            error
         });
         quarantine.close();
         made?;
