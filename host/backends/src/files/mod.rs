@@ -4,6 +4,7 @@
 //! handles, follows no link, and reads without moving an access time, because a dry run may not either. What it replaces or
 //! removes goes to a quarantine in the root (`linux/quarantine.rs`). Overlay and twin are the same planned tree, over a real
 //! base and over one that is empty.
+#![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "some of what is shared only the real backend asks"))]
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
