@@ -68,7 +68,7 @@ pub struct Shared {
     pub secrets: Arc<Secrets>,
     /// What the machine's owner has decided.
     pub policy: Arc<Policy>,
-    /// The root of the system that the package manager works on: `/`, unless another one is managed from here.
+    /// The root of the system that packages and services are managed on: `/`, unless another one is managed from here.
     pub root: PathBuf,
     /// Where backends keep files of their own, for the host's owner only.
     pub folder: PathBuf,
@@ -91,7 +91,7 @@ pub fn real(shared: &Shared) -> Device {
     let patch = patch::real(shared);
     let ticket = Arc::new(ticket::Tickets::new(shared));
     let process = Arc::new(process::real());
-    let service = Arc::new(service::real());
+    let service = Arc::new(service::real(shared));
     Device {
         backends: Backends {
             device: device::real(shared),

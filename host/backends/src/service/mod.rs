@@ -22,7 +22,7 @@ use contract::types::Error;
 use contract::{Context, ScopeGrammar};
 use model::{Clock, Scope};
 
-use crate::errors;
+use crate::{Shared, errors};
 
 #[cfg(target_os = "linux")]
 pub use linux::Settings;
@@ -47,12 +47,15 @@ const ATTRIBUTE_BYTES_MAX: usize = 4 << 10;
 /// What this host's agent is called. Nobody stops it, also where it is not the one that runs the plugin.
 const AGENT: &str = "remit-agent";
 
-/// The services of this machine.
-pub fn real() -> Services {
+/// The services of this machine, or of the system under `shared.root`.
+pub fn real(shared: &Shared) -> Services {
     #[cfg(target_os = "linux")]
-    return linux(&Settings::default());
+    return linux(&Settings::of(&shared.root));
     #[cfg(not(target_os = "linux"))]
-    Services::new(Box::new(other::Other), vec![AGENT.to_owned()], true)
+    {
+        let _ = shared;
+        Services::new(Box::new(other::Other), vec![AGENT.to_owned()], true)
+    }
 }
 
 /// The services of a Linux host, which may be another one whose bus and root can be reached from here.

@@ -49,7 +49,7 @@ fn scripts() -> (tempfile::TempDir, Services) {
     script(root, "probe-b", "probe-a", "");
     script(root, "probe-step", "", "");
     std::os::unix::fs::symlink("../init.d/probe-b", root.join("etc/rc2.d/S01probe-b")).unwrap();
-    let services = linux(&Settings { root: root.to_owned(), ..Settings::default() });
+    let services = linux(&Settings::of(root));
     let edit = |name: &str, from: &str, to: &str| {
         let path = root.join("etc/init.d").join(name);
         let text = std::fs::read_to_string(root.join("etc/init.d/probe-step")).unwrap();
@@ -83,7 +83,7 @@ async fn a_dry_run_over_scripts_touches_none() {
 #[tokio::test]
 async fn a_script_that_cannot_tell_is_neither_up_nor_down() {
     let (folder, services) = scripts();
-    let planned = overlay(Arc::new(linux(&Settings { root: folder.path().into(), ..Settings::default() })), clock());
+    let planned = overlay(Arc::new(linux(&Settings::of(folder.path()))), clock());
     for services in [&planned, &services] {
         let cx = all();
         check(start(services, &cx, "probe-mute", 5_000).await, Effect::Changed, "other", "other");
@@ -101,7 +101,7 @@ fn is_running(pid: u32, name: &str) -> bool {
 async fn cron_starts_stops_and_is_enabled_by_its_script() {
     assert!(Path::new("/etc/init.d/cron").exists(), "this test needs the Debian package cron");
     assert!(!Path::new("/run/systemd/system").exists(), "this test needs a machine without systemd");
-    let (cx, services) = (within(&["cron"]), super::super::real());
+    let (cx, services) = (within(&["cron"]), super::super::real(&crate::testing::shared()));
     stop(&services, &cx, "cron", 10_000).await.unwrap();
     check(start(&services, &cx, "cron", 10_000).await, Effect::Changed, "stopped", "running");
     let cron = get(&services, "cron").await;

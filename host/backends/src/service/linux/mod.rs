@@ -6,7 +6,7 @@ mod systemd;
 mod sysv;
 mod unit;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::Context;
@@ -30,9 +30,11 @@ pub struct Settings {
     pub root: PathBuf,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { bus_address: "unix:path=/run/dbus/system_bus_socket".into(), root: "/".into() }
+impl Settings {
+    /// Of the system under this root, whose bus is where every system has it.
+    pub fn of(root: &Path) -> Self {
+        let socket = root.join("run/dbus/system_bus_socket");
+        Self { bus_address: format!("unix:path={}", socket.display()), root: root.to_owned() }
     }
 }
 
