@@ -247,7 +247,10 @@ fn table(granted: &[&Interface], version: &str) -> TokenStream {
             Some("names") => quote! { Names },
             Some("globs") => quote! { Globs },
             Some("origins") => quote! { Origins },
-            _ => panic!("wit/{name}.wit: `Scope:` must begin with none, names, globs or origins, not `{scope_line}`"),
+            Some("methods") => quote! { Methods },
+            _ => panic!(
+                "wit/{name}.wit: `Scope:` must begin with none, names, globs, origins or methods, not `{scope_line}`"
+            ),
         };
         line(text, "Dry run:", name);
         let functions: Vec<&str> = interface.functions.keys().map(String::as_str).collect();

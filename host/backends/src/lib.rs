@@ -9,6 +9,7 @@ pub mod device;
 pub mod errors;
 pub mod files;
 pub mod fixture;
+pub mod http;
 pub mod kv;
 pub mod notify;
 pub mod patch;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use contract::types::{Change, Error};
 use contract::{Backends, Context, Undo};
 use model::Clock;
+use serde::{Deserialize, Serialize};
 use store::Store;
 
 pub use policy::Policy;
@@ -89,6 +91,12 @@ pub fn real(shared: &Shared) -> Device {
     let kv = Arc::new(kv::Documents::new(shared));
     let notify = Arc::new(notify::Outbox::new(shared));
     let patch = patch::real(shared);
+    let http = Arc::new(http::Http::new(
+        http::Roots::Native(shared.policy.http.trust.clone()),
+        Arc::new(http::SystemResolver),
+        shared.secrets.clone(),
+        Arc::clone(&shared.clock),
+    ));
     let ticket = Arc::new(ticket::Tickets::new(shared));
     let process = Arc::new(process::real());
     let service = Arc::new(service::real(shared));
@@ -98,6 +106,8 @@ pub fn real(shared: &Shared) -> Device {
             files: files.clone(),
             files_write: files.clone(),
             files_erase: files.clone(),
+            http: http.clone(),
+            http_write: http,
             kv: kv.clone(),
             kv_write: kv.clone(),
             notify: notify.clone(),
@@ -143,6 +153,8 @@ impl Device {
             files: files.clone(),
             files_write: files.clone(),
             files_erase: files,
+            http: Arc::clone(&real.http),
+            http_write: Arc::new(http::Overlay::new(Arc::clone(&real.secrets))),
             kv: kv.clone(),
             kv_write: kv,
             notify: Arc::new(notify::Overlay::new(notify::Look::new(shared))),

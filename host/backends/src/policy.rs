@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{files, notify, patch, ticket};
+use crate::{files, http, notify, patch, ticket};
 
 /// What the machine's owner has decided. What is left out keeps its default, what is unknown is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Policy {
     pub notify: notify::Policy,
     /// `[patch]`.
     pub patch: patch::Policy,
+    /// `[http]`.
+    pub http: http::Policy,
     /// `[ticket]`.
     pub ticket: ticket::Policy,
 }

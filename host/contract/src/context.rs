@@ -18,6 +18,10 @@ pub struct Context {
     pub people: bool,
     /// When the gate will give up on the call.
     pub deadline: Instant,
+    /// The most bytes of one HTTP body: the run's limit.
+    pub http_body_bytes: u64,
+    /// The most time of one HTTP exchange: the run's limit.
+    pub http_ms: u64,
     /// Set where the run is being cancelled; long work asks now and then.
     pub cancel: CancellationToken,
     /// What would undo the call: left by the backend, kept in the record, never shown to the guest.
@@ -25,7 +29,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context without anything to undo yet.
+    /// A context without anything to undo yet, and with the default limits.
     pub fn new(run: &str, plugin: &str, device: &str, scope: Vec<String>, deadline: Instant) -> Self {
         Self {
             run: run.to_owned(),
@@ -34,6 +38,8 @@ impl Context {
             scope,
             people: false,
             deadline,
+            http_body_bytes: 1 << 20,
+            http_ms: 30_000,
             cancel: CancellationToken::new(),
             undo: Mutex::default(),
         }

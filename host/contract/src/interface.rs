@@ -49,4 +49,6 @@ pub enum ScopeGrammar {
     Globs,
     /// Each entry is an origin or an address range.
     Origins,
+    /// Each entry is a method and an origin, or an address range.
+    Methods,
 }

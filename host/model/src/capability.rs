@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use contract::{INTERFACES, Interface, ScopeGrammar};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{address, origin};
 
 /// An interface and a scope, as people write it: `device`, `service-control [nginx, postgresql*]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -107,16 +110,21 @@ enum Matcher {
     All,
     Name(String),
     Glob(GlobMatcher),
+    Origin(origin::Entry),
 }
 
 impl Scope {
-    /// The entries by the interface's grammar. Origins are matched by the backend, which alone knows what an address resolves
-    /// to; here they all pass.
+    /// The entries by the interface's grammar.
     pub fn new(grammar: ScopeGrammar, entries: Vec<String>) -> Result<Self, BadScope> {
         let matchers = entries
             .iter()
             .map(|entry| match grammar {
-                ScopeGrammar::None | ScopeGrammar::Origins => Ok(Matcher::All),
+                ScopeGrammar::None => Ok(Matcher::All),
+                ScopeGrammar::Origins | ScopeGrammar::Methods => {
+                    origin::Entry::parse(entry, grammar == ScopeGrammar::Methods)
+                        .map(Matcher::Origin)
+                        .map_err(|problem| BadScope { entry: entry.clone(), problem })
+                }
                 ScopeGrammar::Names | ScopeGrammar::Globs if entry == "*" => Ok(Matcher::All),
                 ScopeGrammar::Names => Ok(Matcher::Name(entry.clone())),
                 ScopeGrammar::Globs => GlobBuilder::new(entry)
@@ -139,12 +147,33 @@ impl Scope {
             Matcher::All => true,
             Matcher::Name(name) => name == target,
             Matcher::Glob(glob) => glob.is_match(target),
+            Matcher::Origin(entry) => entry.allows(target),
         })
+    }
+
+    /// Whether an address that a host of the scope resolved to may be reached: it is public, or a range names it.
+    pub fn allows_address(&self, address: IpAddr) -> bool {
+        address::is_public(address)
+            || self.matchers.iter().any(|it| matches!(it, Matcher::Origin(entry) if entry.names_address(address)))
     }
 
     /// As granted.
     pub fn entries(&self) -> &[String] {
         &self.entries
+    }
+}
+
+/// Whether one entry of a scope allows all that another does.
+pub fn covers(grammar: ScopeGrammar, pattern: &str, entry: &str) -> bool {
+    let takes_method = grammar == ScopeGrammar::Methods;
+    match grammar {
+        ScopeGrammar::Origins | ScopeGrammar::Methods => {
+            match (origin::Entry::parse(pattern, takes_method), origin::Entry::parse(entry, takes_method)) {
+                (Ok(pattern), Ok(entry)) => pattern.covers(&entry),
+                _ => false,
+            }
+        }
+        _ => Scope::new(grammar, vec![pattern.to_owned()]).is_ok_and(|scope| scope.allows(entry)),
     }
 }
 
@@ -210,5 +239,20 @@ mod tests {
         assert!(!scope(ScopeGrammar::Names, &[]).allows("scratch"));
         assert!(scope(ScopeGrammar::None, &[]).allows("anything"));
         assert!(scope(ScopeGrammar::Names, &["*"]).allows("anything"));
+    }
+
+    #[test]
+    fn an_address_is_reached_where_it_is_public_or_named() {
+        let scope = |entries: &[&str]| {
+            Scope::new(ScopeGrammar::Origins, entries.iter().map(|&entry| entry.to_owned()).collect()).unwrap()
+        };
+        let address = |text: &str| text.parse().unwrap();
+        let web = scope(&["https://api.example.com", "https://127.0.0.1"]);
+        assert!(web.allows_address(address("1.1.1.1")));
+        assert!(!web.allows_address(address("127.0.0.1")), "an origin names no range");
+        assert!(!web.allows_address(address("169.254.169.254")));
+        let local = scope(&["https://api.example.com", "127.0.0.0/8"]);
+        assert!(local.allows_address(address("127.0.0.1")) && !local.allows_address(address("10.0.0.1")));
+        assert!(Scope::new(ScopeGrammar::Origins, vec!["*".into()]).is_err());
     }
 }

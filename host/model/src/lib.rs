@@ -3,12 +3,14 @@
 //! In go bytes and strings that somebody wrote, out come values that hold what they promise, or a list of everything that is
 //! wrong with them. It does no I/O; the one clock is here so that nobody needs another.
 
+pub mod address;
 pub mod capability;
 pub mod digest;
 pub mod event;
 pub mod id;
 pub mod limits;
 pub mod manifest;
+pub mod origin;
 pub mod outcome;
 pub mod parameters;
 pub mod plan;

@@ -161,10 +161,10 @@ impl Manifest {
         let mut grants = Grants::default();
         let mut problems = Vec::new();
         for (interface, wish) in &self.capabilities {
-            let globs = capability::interface(interface).is_some_and(|row| row.scope == ScopeGrammar::Globs);
+            let grammar = capability::interface(interface).map_or(ScopeGrammar::None, |row| row.scope);
             let mut scope = Vec::new();
             for entry in &wish.scope {
-                match fill(entry, parameters, globs) {
+                match fill(entry, parameters, grammar) {
                     Ok(entries) => scope.extend(entries),
                     Err(problem) => problems.push(format!("capabilities.{interface}: {problem}")),
                 }
@@ -207,7 +207,7 @@ fn placeholders(entry: &str) -> Vec<&str> {
     entry.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect()
 }
 
-fn fill(entry: &str, parameters: &Map<String, Value>, globs: bool) -> Result<Vec<String>, String> {
+fn fill(entry: &str, parameters: &Map<String, Value>, grammar: ScopeGrammar) -> Result<Vec<String>, String> {
     let mut filled = vec![entry.to_owned()];
     for name in placeholders(entry) {
         let values: Vec<&str> = match parameters.get(name) {
@@ -217,9 +217,14 @@ fn fill(entry: &str, parameters: &Map<String, Value>, globs: bool) -> Result<Vec
             }
             _ => return Err(format!("parameter `{name}` must be a text or a list of texts to be a scope")),
         };
-        let values = values.into_iter().map(|value| match globs {
-            true => globset::escape(value),
-            false => value.to_owned(),
+        // No international name and no address has a star: what has one would be a pattern.
+        if matches!(grammar, ScopeGrammar::Origins | ScopeGrammar::Methods) && values.iter().any(|it| it.contains('*'))
+        {
+            return Err(format!("parameter `{name}` stands for itself: it may have no `*`"));
+        }
+        let values = values.into_iter().map(|value| match grammar {
+            ScopeGrammar::Globs => globset::escape(value),
+            _ => value.to_owned(),
         });
         filled = values
             .flat_map(|value| {
@@ -279,9 +284,11 @@ mod tests {
     #[test]
     fn a_parameter_fills_a_scope_and_is_no_pattern() {
         let one = json!({ "services": ["ngi*", "ssh"], "root": "logs" });
-        let fill = |entry: &str, globs| fill(entry, one.as_object().unwrap(), globs);
-        assert_eq!(fill("{root}", false), Ok(vec!["logs".into()]));
-        assert_eq!(fill("{services}", true), Ok(vec!["ngi[*]".into(), "ssh".into()]));
-        assert!(fill("{nothing}", false).is_err());
+        let fill = |entry: &str, grammar| fill(entry, one.as_object().unwrap(), grammar);
+        assert_eq!(fill("{root}", ScopeGrammar::Names), Ok(vec!["logs".into()]));
+        assert_eq!(fill("{services}", ScopeGrammar::Globs), Ok(vec!["ngi[*]".into(), "ssh".into()]));
+        assert!(fill("{nothing}", ScopeGrammar::Names).is_err());
+        assert!(fill("https://{root}", ScopeGrammar::Origins).is_ok());
+        assert!(fill("https://{services}", ScopeGrammar::Origins).is_err(), "a parameter is no wildcard");
     }
 }

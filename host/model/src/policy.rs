@@ -72,11 +72,7 @@ fn intersect(grammar: ScopeGrammar, wished: &[String], allowed: &[&Allow]) -> Ve
     if allowed.iter().any(|allow| allow.capability.scope.is_empty()) {
         return wished.to_vec();
     }
-    let covers = |pattern: &str, entry: &str| {
-        pattern == entry
-            || (grammar != ScopeGrammar::Origins
-                && capability::Scope::new(grammar, vec![pattern.to_owned()]).is_ok_and(|scope| scope.allows(entry)))
-    };
+    let covers = |pattern: &str, entry: &str| pattern == entry || capability::covers(grammar, pattern, entry);
     let mut both = Vec::new();
     for entry in allowed.iter().flat_map(|allow| &allow.capability.scope) {
         both.extend(wished.iter().filter(|wish| covers(entry, wish)).cloned());

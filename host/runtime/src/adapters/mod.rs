@@ -3,6 +3,7 @@
 
 mod device;
 mod files;
+mod http;
 mod kv;
 mod notify;
 mod patch;
