@@ -31,7 +31,6 @@ use std::sync::Arc;
 use contract::types::{Change, Error};
 use contract::{Backends, Context, Undo};
 use model::Clock;
-use serde::{Deserialize, Serialize};
 use store::Store;
 
 pub use policy::Policy;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::Device;
-use contract::Footprint;
 use contract::detection::{self, Report};
 use contract::remediation::Remedy;
 use contract::run::{Context, Mode, Trigger};
 use contract::types::{Error as GuestError, Finding};
+use contract::{Footprint, Mask};
 use model::event::FORMAT;
 use model::{Clock, Ended, Event, Limits, Outcome, Phase, Plan, Resources, RunId, Scope, Started, Verdict, capability};
 use serde_json::{Map, Value};
@@ -72,7 +72,8 @@ pub async fn execute(
     recorder: Box<dyn Recorder>,
     observer: Arc<dyn Observer>,
 ) -> Result<Ended, Error> {
-    let journal = Journal::new(recorder, Arc::clone(clock), observer, &request.limits);
+    let mask = Arc::clone(&device.masker) as Arc<dyn Mask>;
+    let journal = Journal::new(recorder, Arc::clone(clock), observer, mask, &request.limits);
     let started = started(prepared, &request);
     journal.event(if request.resumed.is_some() { Event::Resumed } else { Event::Started(Box::new(started)) });
     journal.flush().await.map_err(|error| Error::Record(error.to_string()))?;

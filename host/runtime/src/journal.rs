@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contract::run::LogLevel;
 use contract::types::{Attributes, Error};
-use contract::{Call, Undo};
+use contract::{Call, Mask, Maskable, Undo};
 use model::{Called, Clock, EffectRecord, Event, Limits, Phase};
 use serde_json::Value;
 
@@ -29,6 +29,7 @@ struct Shared {
     recorder: Arc<Mutex<Box<dyn Recorder>>>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
+    mask: Arc<dyn Mask>,
     is_durable: bool,
 }
 
@@ -93,6 +94,7 @@ impl Journal {
         recorder: Box<dyn Recorder>,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
+        mask: Arc<dyn Mask>,
         limits: &Limits,
     ) -> Self {
         let log = LogBudget {
@@ -105,7 +107,7 @@ impl Journal {
         let is_durable = recorder.is_durable();
         let pending = Mutex::new(Pending { entries: Vec::new(), bytes: 0, log });
         let recorder = Arc::new(Mutex::new(recorder));
-        Self { shared: Arc::new(Shared { pending, recorder, clock, observer, is_durable }) }
+        Self { shared: Arc::new(Shared { pending, recorder, clock, observer, mask, is_durable }) }
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -114,6 +116,11 @@ impl Journal {
 
     pub(crate) fn observer(&self) -> &dyn Observer {
         &*self.shared.observer
+    }
+
+    /// What takes redeemed secrets out of answers and lines.
+    pub(crate) fn mask(&self) -> &dyn Mask {
+        &*self.shared.mask
     }
 
     pub(crate) fn event(&self, event: Event) {
@@ -129,7 +136,9 @@ impl Journal {
     }
 
     /// Keeps a line if the budget has room for it, else counts it.
-    pub(crate) fn log(&self, level: LogLevel, message: String, fields: Attributes) {
+    pub(crate) fn log(&self, level: LogLevel, mut message: String, mut fields: Attributes) {
+        message.mask(self.mask());
+        fields.mask(self.mask());
         let size = message.len() + size_of(&fields);
         if self.keeps(size) {
             self.shared.observer.log(level, &message);
@@ -138,7 +147,8 @@ impl Journal {
     }
 
     /// Keeps a value if the log's budget has room for it.
-    pub(crate) fn metric(&self, name: String, value: f64, unit: String, labels: Attributes) {
+    pub(crate) fn metric(&self, name: String, value: f64, unit: String, mut labels: Attributes) {
+        labels.mask(self.mask());
         let size = name.len() + unit.len() + size_of(&labels);
         if self.keeps(size) {
             self.event(Event::Metric { name, value, unit, labels });

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use backends::secrets::Masker;
 use model::{Clock, Ended, Event, Phase, Recorded, Started};
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,9 @@ pub async fn replay(prepared: &Prepared, events: &[Recorded], clock: &Arc<dyn Cl
     let (request, recorded) = request(events)?;
     let inputs = inputs(events, clock)?;
     let recorder = MemoryRecorder::default();
-    let journal = Journal::new(Box::new(recorder.clone()), Arc::clone(clock), Arc::new(NoObserver), &request.limits);
+    let (observer, nothing_redeemed) = (Arc::new(NoObserver), Arc::<Masker>::default());
+    let journal =
+        Journal::new(Box::new(recorder.clone()), Arc::clone(clock), observer, nothing_redeemed, &request.limits);
     let source = Source::Record(Replay::of(events));
     let mut drive = Drive::new(prepared, request, source, inputs, journal)?;
     let came = drive.run().await;

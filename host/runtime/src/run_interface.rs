@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use contract::Maskable;
 use contract::run::{Context, LogLevel, Trigger};
 use contract::types::{Attributes, Error, ErrorKind};
 use model::{Event, Phase};
@@ -36,7 +37,7 @@ pub(crate) fn link(instance: &mut LinkerInstance<'_, Run>) -> wasmtime::Result<(
         },
     )?;
     instance.func_wrap("progress", |mut store: StoreContextMut<'_, Run>, (percent, message): (u32, String)| {
-        progress(store.data_mut(), percent, &cut(message));
+        progress(store.data_mut(), percent, cut(message));
         Ok(())
     })?;
     instance.func_wrap(
@@ -61,7 +62,8 @@ pub(crate) fn link(instance: &mut LinkerInstance<'_, Run>) -> wasmtime::Result<(
     instance.func_wrap("resumed", |store: StoreContextMut<'_, Run>, ()| Ok((store.data().told.resumed.clone(),)))
 }
 
-fn progress(run: &mut Run, percent: u32, message: &str) {
+fn progress(run: &mut Run, percent: u32, mut message: String) {
+    message.mask(run.gate.journal.mask());
     let second = run.gate.journal.now_ms() / 1_000;
     let progress = &mut run.progress;
     if progress.second != second {
@@ -69,7 +71,7 @@ fn progress(run: &mut Run, percent: u32, message: &str) {
     }
     if progress.told_in_second < PROGRESS_PER_SECOND_MAX {
         progress.told_in_second += 1;
-        run.gate.journal.observer().progress(percent.min(100), message);
+        run.gate.journal.observer().progress(percent.min(100), &message);
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use backends::Device;
 use contract::run::Mode;
 use contract::types::{Effect, Error, ErrorKind};
-use contract::{Backends, Call, Context, Footprint, Undo};
+use contract::{Backends, Call, Context, Footprint, Maskable, Undo};
 use model::plan::BoundPlan;
 use model::{EffectRecord, Event, Limits, Mutation, Phase, Plan, Scope};
 use serde_json::{Map, Value};
@@ -303,6 +303,11 @@ impl Gate {
         };
         let cx = self.context::<C>();
         let mut result = bounded(call.perform(backends, &cx), &cx).await;
+        // Before anybody sees it: guest, journal and record are given the same.
+        match &mut result {
+            Ok(ok) => ok.mask(self.journal.mask()),
+            Err(error) => error.mask(self.journal.mask()),
+        }
         let mut effects = Vec::new();
         if C::INTERFACE.changes {
             let targets = call.targets();
@@ -328,6 +333,7 @@ impl Gate {
         let mut cx = Context::new(&facts.run, &facts.plugin, &facts.device, scope, deadline);
         cx.cancel = facts.cancel.child_token();
         cx.people = facts.scopes.contains_key("device-people");
+        (cx.http_body_bytes, cx.http_ms) = (facts.limits.http_body_bytes, facts.limits.http_ms);
         cx
     }
 
