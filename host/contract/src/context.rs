@@ -55,6 +55,8 @@ impl Context {
             scope,
             people: self.people,
             deadline: self.deadline,
+            http_body_bytes: self.http_body_bytes,
+            http_ms: self.http_ms,
             cancel: self.cancel.clone(),
             undo: Mutex::default(),
         }
