@@ -37,15 +37,6 @@ pub(super) enum Job {
 }
 
 impl Job {
-    pub(super) fn word(&self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop { .. } => "stop",
-            Self::Restart => "restart",
-            Self::Reload => "reload",
-        }
-    }
-
     /// Those that are stopped too.
     pub(super) fn also(&self) -> &[String] {
         match self {

@@ -78,6 +78,16 @@ pub(crate) fn service_of(cgroup: &str) -> Option<String> {
     services.next().map(str::to_owned)
 }
 
+/// A job as both managers call it.
+fn word(job: &Job) -> &'static str {
+    match job {
+        Job::Start => "start",
+        Job::Stop { .. } => "stop",
+        Job::Restart => "restart",
+        Job::Reload => "reload",
+    }
+}
+
 #[async_trait::async_trait]
 impl Manager for Linux {
     async fn list(&self, cx: &Context, scope: &Scope) -> Result<Vec<ServiceInfo>, Error> {

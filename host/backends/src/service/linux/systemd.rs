@@ -13,6 +13,7 @@ use super::super::manager::{Job, Manager, Progress};
 use super::super::{RELATED_MAX, SERVICES_MAX, check_name, joined};
 use super::bus::Bus;
 use super::unit::Unit;
+use super::word;
 
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
@@ -166,13 +167,13 @@ impl Manager for Systemd {
         match tokio::time::timeout(wait, ends.end_of(&path)).await {
             Err(_) => Ok(Progress::Underway),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(word)) if word != "done" => Err(job_failed(&bus, &service.name, job.word(), &word).await),
+            Ok(Ok(end)) if end != "done" => Err(job_failed(&bus, &service.name, word(job), &end).await),
             Ok(Ok(_)) if matches!(job, Job::Stop { .. }) => Ok(Progress::Done),
-            Ok(Ok(word)) => {
+            Ok(Ok(end)) => {
                 // The job of a simple service is done before its program has begun, and failed.
                 tokio::time::sleep(SETTLE.min(wait)).await;
                 match load(&bus, &unit).await?.state() {
-                    ServiceState::Failed => Err(job_failed(&bus, &service.name, job.word(), &word).await),
+                    ServiceState::Failed => Err(job_failed(&bus, &service.name, word(job), &end).await),
                     _ => Ok(Progress::Done),
                 }
             }

@@ -14,6 +14,7 @@ use crate::spawn::Spawn;
 
 use super::super::manager::{Job, Manager, Progress};
 use super::super::{RELATED_MAX, SERVICES_MAX, check_name, joined};
+use super::word;
 
 /// How long a script may take to tell its status.
 const STATUS: Duration = Duration::from_secs(10);
@@ -126,7 +127,7 @@ impl Sysv {
     /// Runs a script's action. It is not killed when it is no longer waited for: half a start is worse than a late one.
     async fn act(&self, script: Script, job: &Job, wait: Duration) -> Result<Progress, Error> {
         let until = Instant::now() + wait;
-        let action = job.word();
+        let action = word(job);
         let spawn = Spawn::new(&script.path, Instant::now() + SCRIPT).arg(action).without_output();
         let running = tokio::spawn(spawn.run());
         let output = match tokio::time::timeout(wait, running).await {
