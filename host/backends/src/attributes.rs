@@ -59,12 +59,32 @@ pub fn number(attributes: &Attributes, name: &str) -> Result<Option<u64>, Error>
     find(attributes, name).map(parse).transpose()
 }
 
+/// Of what a backend has read: what is known and not empty, values cut at their limit.
+pub fn known<const N: usize>(pairs: [(&str, Option<String>); N]) -> Attributes {
+    let known = pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    known.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, cut(value))).collect()
+}
+
+fn cut(mut value: String) -> String {
+    value.truncate(value.floor_char_boundary(VALUE_BYTES_MAX));
+    value
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn pairs(count: usize, name: impl Fn(usize) -> String, value_bytes: usize) -> Attributes {
         (0..count).map(|index| (name(index), "x".repeat(value_bytes))).collect()
+    }
+
+    #[test]
+    fn what_is_read_is_cut_between_characters() {
+        let read = known([("long", Some("ü".repeat(4_000))), ("empty", Some(String::new())), ("unknown", None)]);
+        assert_eq!(read, [("long".to_owned(), "ü".repeat(2_048))]);
+        let read = known([("odd", Some(format!("x{}", "ü".repeat(4_000))))]);
+        assert_eq!(find(&read, "odd").map(str::len), Some(4_095));
+        check(&read).unwrap();
     }
 
     #[test]

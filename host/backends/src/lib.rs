@@ -6,7 +6,10 @@
 
 pub mod attributes;
 pub mod device;
+pub mod device_people;
 pub mod errors;
+#[cfg(target_os = "linux")]
+mod facts;
 pub mod files;
 pub mod fixture;
 pub mod http;
@@ -15,10 +18,10 @@ pub mod notify;
 pub mod patch;
 pub mod policy;
 pub mod process;
-#[cfg(target_os = "linux")]
-mod root;
+pub mod query;
 pub mod secrets;
 pub mod service;
+pub mod software;
 pub mod spawn;
 #[cfg(test)]
 mod testing;
@@ -102,6 +105,7 @@ pub fn real(shared: &Shared) -> Device {
     Device {
         backends: Backends {
             device: device::real(shared),
+            device_people: device_people::real(shared),
             files: files.clone(),
             files_write: files.clone(),
             files_erase: files.clone(),
@@ -115,9 +119,11 @@ pub fn real(shared: &Shared) -> Device {
             patch_install: patch.install,
             process: process.clone(),
             process_control: process,
+            query: query::real(shared),
             secrets: shared.secrets.clone(),
             service: service.clone(),
             service_control: service.clone(),
+            software: software::real(shared),
             ticket: ticket.clone(),
         },
         undoers: BTreeMap::from([
@@ -138,17 +144,21 @@ impl Device {
     /// What a dry run sees instead: every read is real, and every change stays in what this gives.
     pub fn overlay(&self) -> Backends {
         let (real, shared) = (&self.backends, &self.shared);
-        // The overlay of `patch` writes it: what it plans to install may need a reboot.
+        // The overlay of `patch` writes both: what it plans to install changes versions, and may need a reboot.
         let planned_reboot = Arc::new(device::PlannedReboot::default());
         let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
         let files = Arc::new(files::Overlay::new(Arc::clone(&real.files), shared));
         let kv = Arc::new(kv::Overlay::new(Arc::clone(&real.kv), Arc::clone(&shared.clock)));
+        let planned_software = Arc::new(software::PlannedSoftware::default());
+        let software = software::Overlay::new(Arc::clone(&real.software), Arc::clone(&planned_software));
         let simulator = Arc::<dyn patch::Machine>::clone(&self.machine);
-        let patch = Arc::new(patch::Overlay::new(Arc::clone(&real.patch), simulator, planned_reboot));
+        let patch =
+            Arc::new(patch::Overlay::new(Arc::clone(&real.patch), simulator, planned_reboot).telling(planned_software));
         let process = Arc::new(process::overlay(Arc::clone(&real.process)));
         let service = Arc::new(service::overlay(Arc::clone(&real.service), Arc::clone(&shared.clock)));
         Backends {
             device,
+            device_people: Arc::clone(&real.device_people),
             files: files.clone(),
             files_write: files.clone(),
             files_erase: files,
@@ -162,9 +172,11 @@ impl Device {
             patch_install: patch,
             process: process.clone(),
             process_control: process,
+            query: Arc::clone(&real.query),
             secrets: Arc::clone(&real.secrets),
             service: service.clone(),
             service_control: service,
+            software: Arc::new(software),
             ticket: Arc::new(ticket::Overlay::new(ticket::Look::new(shared))),
         }
     }

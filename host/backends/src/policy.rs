@@ -18,4 +18,6 @@ pub struct Policy {
     pub http: http::Policy,
     /// `[ticket]`.
     pub ticket: ticket::Policy,
+    /// `[device-people]`, which binds `query` too.
+    pub device_people: crate::device_people::Policy,
 }

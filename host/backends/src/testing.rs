@@ -15,6 +15,13 @@ pub(crate) fn shared() -> crate::Shared {
     crate::Shared::in_memory(clock).unwrap()
 }
 
+/// The same, where policy masks people.
+#[cfg(target_os = "linux")]
+pub(crate) fn shared_masking_people() -> crate::Shared {
+    let policy = toml::from_str("[device-people]\nmask-people = true").unwrap();
+    crate::Shared { policy: std::sync::Arc::new(policy), ..shared() }
+}
+
 /// What an independent tool of this machine prints.
 #[cfg(target_os = "linux")]
 #[expect(clippy::disallowed_methods, reason = "a test compares with the machine's own tools")]
@@ -54,7 +61,7 @@ impl Recorded {
     }
 
     /// To read from.
-    pub(crate) fn root(&self) -> crate::root::Root {
-        crate::root::Root::new(self.0.path())
+    pub(crate) fn root(&self) -> crate::facts::Root {
+        crate::facts::Root::new(self.0.path())
     }
 }

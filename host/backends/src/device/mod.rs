@@ -20,8 +20,6 @@ pub use overlay::{Overlay, PlannedReboot};
 
 /// The most volumes and the most interfaces in one answer: the contract's figure, beyond what a device of a person has.
 const ITEMS_MAX: usize = 256;
-/// The most bytes of an attribute's value.
-const ATTRIBUTE_BYTES_MAX: usize = 4 << 10;
 
 /// This machine's facts.
 pub fn real(shared: &Shared) -> Arc<dyn Backend> {
@@ -48,17 +46,6 @@ pub fn device_id(shared: &Shared) -> Result<DeviceId, Error> {
         Err(not_written) => not_written.found.map(|document| document.value).unwrap_or_default(),
     };
     id.parse().map_err(|error| errors::failed("device-id", format!("the store holds no device id: {error}")))
-}
-
-/// Attributes of what is known, cut at their limit.
-fn attributes<const N: usize>(pairs: [(&str, Option<String>); N]) -> Vec<(String, String)> {
-    let known = pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    known.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, cut(value))).collect()
-}
-
-fn cut(mut value: String) -> String {
-    value.truncate(value.floor_char_boundary(ATTRIBUTE_BYTES_MAX));
-    value
 }
 
 #[cfg(test)]

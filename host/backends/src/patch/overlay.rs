@@ -12,12 +12,13 @@ use contract::{Context, patch, patch_control, patch_install};
 use tokio::sync::Mutex;
 
 use crate::device::PlannedReboot;
+use crate::software::PlannedSoftware;
 use crate::{attributes, errors};
 
 use super::decide::{in_order, parse, unchanged};
 use super::{
-    Assumed, Simulator, by_id, check_ids, check_product, check_reason, check_source, denied, hold_word, id, locked,
-    options, repair_word,
+    Assumed, SOURCE, Simulator, by_id, check_ids, check_product, check_reason, check_source, denied, hold_word, id,
+    locked, options, repair_word,
 };
 
 /// Updates as they would be: what was planned, over what is there. It can only read and simulate.
@@ -27,6 +28,8 @@ pub struct Overlay {
     planned: Mutex<Planned>,
     /// What `device` shows of it.
     planned_reboot: Arc<PlannedReboot>,
+    /// What `software` shows of it.
+    planned_software: Arc<PlannedSoftware>,
 }
 
 #[derive(Default)]
@@ -86,7 +89,14 @@ impl Overlay {
         simulator: Arc<dyn Simulator>,
         planned_reboot: Arc<PlannedReboot>,
     ) -> Self {
-        Self { base, simulator, planned: Mutex::default(), planned_reboot }
+        Self { base, simulator, planned: Mutex::default(), planned_reboot, planned_software: Arc::default() }
+    }
+
+    /// Tells `software` which versions would be there.
+    #[must_use]
+    pub fn telling(mut self, planned_software: Arc<PlannedSoftware>) -> Self {
+        self.planned_software = planned_software;
+        self
     }
 
     async fn source(&self, cx: &Context) -> Result<Option<SourceHealth>, Error> {
@@ -193,6 +203,9 @@ impl patch_install::Backend for Overlay {
             let call = InstallUpdates { ids: new, options: call.options.clone() };
             let simulated = self.simulator.simulate(cx, &call, &planned.assumed).await?;
             simulated.iter().for_each(|result| planned.note(result));
+            for (product, version) in planned.installed.keys().filter_map(|id| parse(id).ok()) {
+                self.planned_software.plan(&format!("{SOURCE}:{product}"), version);
+            }
             for product in planned.waiting() {
                 let is_kernel = product.starts_with("linux-image");
                 self.planned_reboot.plan(if is_kernel { "kernel" } else { "package-manager" });

@@ -2,14 +2,17 @@
 //! whether it changes anything come from `wit/` itself.
 
 mod device;
+mod device_people;
 mod files;
 mod http;
 mod kv;
 mod notify;
 mod patch;
 mod process;
+mod query;
 mod secrets;
 mod service;
+mod software;
 mod ticket;
 
 use std::borrow::Cow;

@@ -1,7 +1,8 @@
 use contract::device::Identity;
 use model::DeviceId;
 
-use crate::root::Root;
+use crate::attributes;
+use crate::facts::Root;
 
 use super::{hardware, virt};
 
@@ -14,7 +15,7 @@ pub(super) fn read(root: &Root, device_id: DeviceId) -> Identity {
         role: role(root).to_owned(),
         tags: Vec::new(),
         timezone: timezone(root),
-        attributes: super::super::attributes([
+        attributes: attributes::known([
             ("domain", root.line("proc/sys/kernel/domainname").filter(|name| name != "(none)")),
             ("agent-version", Some(env!("CARGO_PKG_VERSION").to_owned())),
         ]),

@@ -4,8 +4,9 @@ use contract::device::LoadInfo;
 use contract::types::Error;
 use procfs::{LoadAverage, Meminfo, MemoryPressure, Uptime};
 
+use crate::attributes;
 use crate::errors;
-use crate::root::Root;
+use crate::facts::Root;
 
 use super::proc;
 
@@ -29,7 +30,7 @@ pub(super) fn read(root: &Root, last_sample: &Mutex<Option<Sample>>) -> Result<L
         memory_total_bytes: memory.mem_total,
         swap_used_bytes: memory.swap_total.saturating_sub(memory.swap_free),
         uptime_seconds: uptime.uptime_duration().as_secs(),
-        attributes: super::super::attributes([
+        attributes: attributes::known([
             ("swap-total-bytes", Some(memory.swap_total.to_string())),
             ("pressure-memory", pressure.map(|pressure| pressure.some.avg10.to_string())),
             ("processes", Some(processes(root).to_string())),

@@ -1,11 +1,11 @@
 mod hardware;
 mod identity;
 mod load;
-mod mounts;
 mod network;
 mod os;
 mod reboot;
 mod virt;
+mod volumes;
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use contract::device::{
 };
 use contract::types::Error;
 
-use crate::root::Root;
+use crate::facts::Root;
 use crate::{Shared, errors};
 
 /// This machine, or the recorded files of one.
@@ -27,9 +27,9 @@ pub(super) struct Linux {
 }
 
 impl Linux {
-    /// This machine.
+    /// This machine, or the system under `shared.root`.
     pub(super) fn new(shared: &Shared) -> Self {
-        Self::at(Root::new("/"), shared)
+        Self::at(Root::new(&shared.root), shared)
     }
 
     /// Files below a folder.
@@ -65,7 +65,7 @@ impl Backend for Linux {
     }
 
     async fn list_volumes(&self, _: &Context, _: &ListVolumes) -> Result<Vec<Volume>, Error> {
-        self.blocking(mounts::volumes).await
+        self.blocking(volumes::read).await
     }
 
     async fn list_network_interfaces(

@@ -5,10 +5,11 @@ use contract::device::NetworkInterface;
 use contract::types::Error;
 use sysinfo::Networks;
 
+use crate::attributes;
 use crate::errors;
-use crate::root::Root;
+use crate::facts::Root;
 
-use super::super::{ITEMS_MAX, attributes};
+use super::super::ITEMS_MAX;
 
 /// `IFF_UP` and `IFF_RUNNING` of netdevice(7).
 const UP_AND_RUNNING: u32 = 0x1 | 0x40;
@@ -45,7 +46,7 @@ fn interface(
         mac: file("address").filter(|mac| mac.bytes().any(|byte| !matches!(byte, b'0' | b':'))).unwrap_or_default(),
         addresses,
         up: is_up(file("operstate").as_deref(), file("flags").as_deref()),
-        attributes: attributes([
+        attributes: attributes::known([
             ("gateway", has_gateway.then(|| gateway.join(","))),
             ("dns", has_gateway.then(|| dns.to_owned())),
             ("dhcp", leased.filter(|&leased| leased).map(|leased| leased.to_string())),

@@ -3,10 +3,10 @@ use std::cmp::Ordering;
 use contract::device::RebootState;
 use contract::types::Error;
 
+use crate::attributes;
 use crate::errors;
-use crate::root::Root;
+use crate::facts::Root;
 
-use super::super::attributes;
 use super::virt;
 
 /// What Debian's packages leave when they want a reboot, as update-notifier and reboot-notifier write it.
@@ -30,7 +30,7 @@ pub(super) fn read(root: &Root) -> Result<RebootState, Error> {
         pending: !reasons.is_empty(),
         reasons,
         booted_ms: booted_ms(root)?,
-        attributes: attributes([
+        attributes: attributes::known([
             ("since-ms", root.modified_ms(REQUIRED).map(|ms| ms.to_string())),
             ("packages", Some(packages.join(","))),
             ("running-kernel", Some(running)),

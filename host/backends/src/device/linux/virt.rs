@@ -1,6 +1,6 @@
 //! What this machine runs in, by the signs that systemd-detect-virt goes by, and in its words.
 
-use crate::root::Root;
+use crate::facts::Root;
 
 /// Begins of what the firmware calls maker, product and board, as in systemd's `src/basic/virt.c`.
 const FIRMWARE: [(&str, &str); 18] = [

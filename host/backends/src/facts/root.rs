@@ -2,7 +2,7 @@
 //! is read is read up to a limit, and never waits for a writer: a file that somebody replaced by a pipe must not hang a run.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -21,9 +21,15 @@ impl Root {
         Self(folder.into())
     }
 
-    /// The place of `/path`, which is given without its first slash.
+    /// The place of `/path`, which is given without its first slash. A system in a folder that was not booted has no /proc and no
+    /// /sys of its own: it runs on this machine's.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.0.join(path)
+        let own = self.0.join(path);
+        let kernel = ["proc", "sys"].into_iter().find(|folder| path.split('/').next() == Some(folder));
+        match kernel {
+            Some(folder) if is_empty(&self.0.join(folder)) => Path::new("/").join(path),
+            _ => own,
+        }
     }
 
     /// The file's bytes, at most `limit` and whether there were more.
@@ -36,6 +42,22 @@ impl Root {
             bytes.pop();
         }
         Ok((bytes, more))
+    }
+
+    /// The file's last bytes, at most `limit`, from a place that is a multiple of `unit`: logs of logins have no end, and the
+    /// latest are last.
+    pub(crate) fn tail(&self, path: &str, limit: u64, unit: u64) -> io::Result<Vec<u8>> {
+        let length = open(&self.path(path))?.metadata()?.len();
+        self.part(path, length.saturating_sub(limit).next_multiple_of(unit), limit)
+    }
+
+    /// So many bytes from a place; fewer where the file ends.
+    pub(crate) fn part(&self, path: &str, start: u64, length: u64) -> io::Result<Vec<u8>> {
+        let mut file = open(&self.path(path))?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// The file as text, invalid UTF-8 replaced; one that is larger than any such file should be is refused.
@@ -60,9 +82,12 @@ impl Root {
 
     /// When a file was last written, in milliseconds since 1970.
     pub(crate) fn modified_ms(&self, path: &str) -> Option<u64> {
-        let modified = self.path(path).metadata().ok()?.modified().ok()?;
-        let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
-        u64::try_from(since.as_millis()).ok()
+        since_1970_ms(self.path(path).metadata().ok()?.modified().ok()?)
+    }
+
+    /// When a file was last read; where the file system keeps no such time, when it was first.
+    pub(crate) fn accessed_ms(&self, path: &str) -> Option<u64> {
+        since_1970_ms(self.path(path).metadata().ok()?.accessed().ok()?)
     }
 
     /// The names in a folder, sorted; none where there is no such folder. Names that are not UTF-8 are left out.
@@ -73,6 +98,15 @@ impl Root {
         names.sort();
         names
     }
+}
+
+/// A folder as debootstrap leaves it for a mount.
+fn is_empty(folder: &Path) -> bool {
+    folder.read_dir().is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn since_1970_ms(time: std::time::SystemTime) -> Option<u64> {
+    u64::try_from(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
 /// Opens a file that holds something; a pipe, a socket and a device are refused.

@@ -3,12 +3,13 @@ use std::collections::BTreeMap;
 use contract::device::Volume;
 use contract::types::Error;
 use procfs::process::MountInfo;
-use rustix::fs::{StatVfs, StatVfsMountFlags};
+use rustix::fs::StatVfsMountFlags;
 
-use crate::errors;
-use crate::root::Root;
+use crate::attributes;
+use crate::facts::Root;
+use crate::facts::mounts::{mounts, statvfs};
 
-use super::super::{ITEMS_MAX, attributes};
+use super::super::ITEMS_MAX;
 
 /// File systems without a block device that hold data all the same. Those in user space are `fuse.` and a name; an overlay
 /// holds data where it is the root, as in a container.
@@ -30,33 +31,7 @@ const DATA_WITHOUT_DEVICE: [&str; 13] = [
 /// User-space file systems that show something else of this machine, as the desktop and LXC mount them.
 const FUSE_WITHOUT_DATA: [&str; 4] = ["fuse.portal", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.snapfuse"];
 
-/// What is mounted here, in the order of mounting. A line that nobody can read is left out.
-fn mounts(root: &Root) -> Result<Vec<MountInfo>, Error> {
-    let text = root.text("proc/self/mountinfo").map_err(|error| errors::io("/proc/self/mountinfo", &error))?;
-    Ok(text.lines().filter_map(|line| MountInfo::from_line(line).ok()).map(unescaped).collect())
-}
-
-/// The kernel writes space, tab, newline and backslash as octal.
-fn unescaped(mut mount: MountInfo) -> MountInfo {
-    mount.mount_point = unescape(&mount.mount_point.to_string_lossy()).into();
-    mount.mount_source = mount.mount_source.map(|source| unescape(&source));
-    mount.root = unescape(&mount.root);
-    mount
-}
-
-fn unescape(text: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
-}
-
-/// What the file system at a mount point says of itself.
-fn statvfs(root: &Root, mount: &MountInfo) -> std::io::Result<StatVfs> {
-    let relative = mount.mount_point.strip_prefix("/").unwrap_or(&mount.mount_point);
-    Ok(rustix::fs::statvfs(root.path(&relative.to_string_lossy()))?)
-}
-
-pub(super) fn volumes(root: &Root) -> Result<Vec<Volume>, Error> {
+pub(super) fn read(root: &Root) -> Result<Vec<Volume>, Error> {
     let with_device = with_device(root);
     let mut by_device: BTreeMap<String, MountInfo> = BTreeMap::new();
     for mount in mounts(root)?.into_iter().filter(|mount| holds_data(mount, &with_device)) {
@@ -104,7 +79,7 @@ fn volume(root: &Root, mount: MountInfo) -> Volume {
     let device = mount.mount_source.unwrap_or_default();
     let block = format!("sys/dev/block/{}", mount.majmin);
     Volume {
-        attributes: attributes([
+        attributes: attributes::known([
             ("label", label(root, &device)),
             ("encrypted", encrypted(root, &block)),
             ("removable", removable(root, &block)),

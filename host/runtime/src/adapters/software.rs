@@ -1,0 +1,6 @@
+use contract::software::FindPrograms;
+
+use super::Adapter;
+
+/// The pattern only narrows what is seen.
+impl Adapter for FindPrograms {}
