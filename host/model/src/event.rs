@@ -1,5 +1,8 @@
 //! The record of a run: events in the order in which they happened. Summaries are derived from them.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use contract::Undo;
 use contract::detection::Report;
 use contract::run::{LogLevel, Mode, Trigger};
@@ -149,6 +152,9 @@ pub struct Started {
     pub plan: Option<Digest>,
     /// The device.
     pub device: String,
+    /// The folders that named roots stood for: what an undo needs to find them again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roots: BTreeMap<String, PathBuf>,
     /// The host's version.
     pub host: String,
     /// The run that this one undoes.

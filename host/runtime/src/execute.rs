@@ -1,6 +1,7 @@
 //! The life of a run: `started` made durable, detect, remediate, detect again, each in a fresh store, and exactly one end.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,8 @@ pub struct Request {
     pub recording: bool,
     /// The device's id.
     pub device: String,
+    /// The folders that named roots stand for.
+    pub roots: BTreeMap<String, PathBuf>,
     /// Stops the run: the guest is told, and after a second ended.
     pub cancel: CancellationToken,
     /// Where it goes on, after the reboot that it was granted.
@@ -101,6 +104,7 @@ fn started(prepared: &Prepared, request: &Request) -> Started {
         limits: request.limits.clone(),
         plan: request.plan.as_ref().map(|plan| digest_of(prepared, request, plan)),
         device: request.device.clone(),
+        roots: request.roots.clone(),
         host: env!("CARGO_PKG_VERSION").to_owned(),
         undoes: None,
     }

@@ -17,6 +17,7 @@ mod meter;
 mod prepare;
 mod replay;
 mod run_interface;
+mod schema;
 mod state;
 mod stop;
 mod undo;
@@ -32,6 +33,7 @@ pub use compile::{Cache, Compiler, compile_child};
 pub use engine::{Engine, Options};
 pub use execute::{Request, Resumed, execute};
 pub use prepare::{Prepared, prepare};
+pub use schema::parameters_schema;
 pub use replay::{Replayed, replay};
 pub use undo::{UndoRequest, undo};
 

@@ -68,6 +68,7 @@ fn request_of(first: &Recorded, started: &Started) -> Request {
         plan: None,
         recording: false,
         device: started.device.clone(),
+        roots: started.roots.clone(),
         cancel: CancellationToken::new(),
         resumed: None::<Resumed>,
     }

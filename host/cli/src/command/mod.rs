@@ -1,0 +1,61 @@
+//! The commands, one file each.
+
+mod build;
+mod check;
+mod compile_component;
+mod completions;
+mod inspect;
+mod replay;
+mod run;
+mod runs;
+mod secret;
+mod summary;
+mod undo;
+
+use std::process::ExitCode;
+
+use crate::context::Context;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    Build(build::Args),
+    Check(check::Args),
+    Inspect(inspect::Args),
+    Run(run::Args),
+    Runs(runs::Args),
+    Undo(undo::Args),
+    Replay(replay::Args),
+    Secret(secret::Args),
+    Completions(completions::Args),
+    #[command(hide = true)]
+    CompileComponent(compile_component::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::CompileComponent(args) => compile_component::run(&args),
+            Self::Completions(args) => completions::run(&args),
+            command => tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?
+                .block_on(command.run_async(context)),
+        }
+    }
+
+    async fn run_async(self, context: &Context) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Build(args) => build::run(&args).await,
+            Self::Check(args) => check::run(&args).await,
+            Self::Inspect(args) => inspect::run(args, context).await,
+            Self::Run(args) => run::run(args, context).await,
+            Self::Runs(args) => runs::run(&args, context),
+            Self::Undo(args) => undo::run(&args, context).await,
+            Self::Replay(args) => replay::run(&args, context).await,
+            Self::Secret(args) => secret::run(args, context),
+            Self::CompileComponent(args) => compile_component::run(&args),
+            Self::Completions(args) => completions::run(&args),
+        }
+    }
+}

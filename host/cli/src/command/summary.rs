@@ -1,0 +1,174 @@
+//! How a run went, for a person and for a program: derived from its events.
+
+use contract::types::Finding;
+use model::{EffectRecord, Ended, Event, Phase, Recorded, Started, outcome};
+use serde::Serialize;
+
+use crate::output::{self, Format};
+
+/// A run in one value.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct RunSummary {
+    run: String,
+    plugin: String,
+    version: String,
+    digest: String,
+    trust: String,
+    mode: String,
+    verdict: Option<outcome::Verdict>,
+    outcome: Option<outcome::Outcome>,
+    blame: Option<outcome::Blame>,
+    detail: String,
+    summary: String,
+    findings: Vec<Finding>,
+    facts: Option<serde_json::Value>,
+    effects: Vec<Effect>,
+    failed_calls: Vec<FailedCall>,
+    log: Vec<Line>,
+    plan_digest: Option<String>,
+    plan_incomplete_from: Option<u64>,
+    resources: Option<model::Resources>,
+}
+
+/// One effect of one host call.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Effect {
+    interface: String,
+    function: String,
+    #[serde(flatten)]
+    effect: EffectRecord,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct FailedCall {
+    call: u64,
+    interface: String,
+    function: String,
+    error: contract::types::Error,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Line {
+    level: String,
+    message: String,
+}
+
+impl RunSummary {
+    /// None where the events do not begin with a start.
+    pub(crate) fn of(events: &[Recorded]) -> Option<Self> {
+        let first = events.first()?;
+        let Event::Started(started) = &first.event else { return None };
+        let mut summary = Self::begin(first, started);
+        events.iter().for_each(|recorded| summary.add(&recorded.event));
+        Some(summary)
+    }
+
+    fn begin(first: &Recorded, started: &Started) -> Self {
+        Self {
+            run: first.run.to_string(),
+            plugin: started.plugin.clone(),
+            version: started.version.clone(),
+            digest: started.digest.to_string(),
+            trust: started.trust.clone(),
+            mode: started.mode.word().to_owned(),
+            verdict: None,
+            outcome: None,
+            blame: None,
+            detail: String::new(),
+            summary: String::new(),
+            findings: Vec::new(),
+            facts: None,
+            effects: Vec::new(),
+            failed_calls: Vec::new(),
+            log: Vec::new(),
+            plan_digest: None,
+            plan_incomplete_from: None,
+            resources: None,
+        }
+    }
+
+    fn add(&mut self, event: &Event) {
+        match event {
+            Event::Reported { report, .. } => {
+                self.summary.clone_from(&report.summary);
+                self.findings.clone_from(&report.findings);
+                self.facts = report.facts.as_deref().and_then(|facts| serde_json::from_str(facts).ok());
+            }
+            Event::Called(called) => {
+                let effect = |effect: &EffectRecord| Effect {
+                    interface: called.interface.clone(),
+                    function: called.function.clone(),
+                    effect: effect.clone(),
+                };
+                self.effects.extend(called.effects.iter().map(effect));
+                self.failed_calls.extend(called.error.clone().map(|error| FailedCall {
+                    call: called.call,
+                    interface: called.interface.clone(),
+                    function: called.function.clone(),
+                    error,
+                }));
+            }
+            Event::Log { level, message, .. } => {
+                self.log.push(Line { level: level.word().to_owned(), message: message.clone() });
+            }
+            Event::Ended(ended) => self.end(ended),
+            Event::PhaseStarted { phase: Phase::Verify } => self.findings.clear(),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, ended: &Ended) {
+        self.verdict = Some(ended.verdict);
+        self.outcome = Some(ended.outcome);
+        self.blame = Some(ended.outcome.blame());
+        self.detail.clone_from(&ended.detail);
+        self.plan_digest = ended.plan_digest.map(|digest| digest.to_string());
+        self.plan_incomplete_from = ended.plan.as_ref().and_then(|plan| plan.incomplete_from);
+        self.resources = Some(ended.resources);
+    }
+
+    pub(crate) fn print(&self, format: Format) -> anyhow::Result<()> {
+        match format {
+            Format::Json => output::json(self),
+            Format::Table => {
+                self.print_text();
+                Ok(())
+            }
+        }
+    }
+
+    fn print_text(&self) {
+        let word = |verdict: Option<outcome::Verdict>| verdict.map(|it| it.to_string()).unwrap_or_default();
+        let outcome = self.outcome.map(|it| it.to_string()).unwrap_or_else(|| "under way".to_owned());
+        output::text(&format!("{} {} {}: {} ({outcome})", self.run, self.plugin, self.mode, word(self.verdict)));
+        for line in [&self.summary, &self.detail].into_iter().filter(|line| !line.is_empty()) {
+            output::text(&format!("  {line}"));
+        }
+        for finding in &self.findings {
+            output::text(&format!("  {:<8} {} [{}]", finding.severity.word(), finding.title, finding.target));
+        }
+        for it in &self.effects {
+            let effect = &it.effect;
+            let states = match (&effect.before, &effect.after) {
+                (None, None) => String::new(),
+                (before, after) => {
+                    let word = |state: &Option<String>| state.clone().unwrap_or_else(|| "nothing".to_owned());
+                    format!(": {} -> {}", word(before), word(after))
+                }
+            };
+            let (name, word) = (&it.interface, effect.effect.word());
+            output::text(&format!("  {word:<9} {name}.{} {}{states}", it.function, effect.target));
+        }
+        for call in &self.failed_calls {
+            output::text(&format!("  refused   {}.{}: {}", call.interface, call.function, call.error));
+        }
+        if let Some(digest) = &self.plan_digest {
+            let incomplete = self.plan_incomplete_from.map(|at| format!(", incomplete from step {at}")).unwrap_or_default();
+            output::text(&format!("  plan      {digest}{incomplete}"));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What every command stands on: where state and policy are, the store, the device, the engine. The one place that reads the
+//! environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use backends::secrets::{Secrets, Vault};
+use backends::{Device, Policy, Shared};
+use model::policy::Allow;
+use model::{Clock, SystemClock};
+use runtime::{Cache, Compiler, Engine, Options};
+use store::Store;
+
+use crate::output::Format;
+
+/// Flags that every command takes.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Write data for a person or for a program
+    #[arg(long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
+    output: Format,
+
+    /// Keep state in this folder instead of /var/lib/remit (root) or ~/.local/state/remit
+    #[arg(long, global = true, env = "REMIT_STATE", value_name = "DIR")]
+    state: Option<PathBuf>,
+
+    /// Read host policy from this file instead of /etc/remit/policy.toml
+    #[arg(long, global = true, env = "REMIT_POLICY", value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+/// Where things are.
+pub(crate) struct Context {
+    pub(crate) output: Format,
+    pub(crate) state: PathBuf,
+    policy: PathBuf,
+    /// Whether the policy was named: then it must be there.
+    is_policy_named: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Host policy: what this machine's owner decided.
+pub(crate) struct HostPolicy {
+    /// Where it was read from, or would be.
+    pub(crate) path: PathBuf,
+    /// How many lines it has: where the next one goes.
+    pub(crate) lines: usize,
+    /// What plugins may use of class L2 and above.
+    pub(crate) allow: Vec<Allow>,
+    /// What the backends read.
+    pub(crate) backends: Policy,
+}
+
+impl Context {
+    pub(crate) fn new(args: Args) -> Self {
+        let is_policy_named = args.policy.is_some();
+        Self {
+            output: args.output,
+            state: args.state.unwrap_or_else(default_state),
+            policy: args.policy.unwrap_or_else(|| PathBuf::from("/etc/remit/policy.toml")),
+            is_policy_named,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    pub(crate) fn store(&self) -> anyhow::Result<Arc<Store>> {
+        let store = Store::open(&self.state).context("the device's memory cannot be opened; `--state DIR` takes another")?;
+        Ok(Arc::new(store))
+    }
+
+    pub(crate) fn host_policy(&self) -> anyhow::Result<HostPolicy> {
+        let path = &self.policy;
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_policy_named => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("host policy {}", path.display())),
+        };
+        let (allow, backends) = parse_policy(&text).with_context(|| format!("host policy {}", path.display()))?;
+        Ok(HostPolicy { path: path.clone(), lines: text.lines().count(), allow, backends })
+    }
+
+    /// This machine, with these folders for named roots beside those of its policy.
+    pub(crate) fn device(
+        &self,
+        store: &Arc<Store>,
+        policy: &HostPolicy,
+        roots: &BTreeMap<String, PathBuf>,
+    ) -> anyhow::Result<Device> {
+        let mut of_backends = policy.backends.clone();
+        of_backends.files.roots.extend(roots.clone());
+        let shared = Shared {
+            store: Arc::clone(store),
+            clock: Arc::clone(&self.clock),
+            secrets: Arc::new(Secrets::new(self.vault()?, Arc::clone(&self.clock))),
+            policy: Arc::new(of_backends),
+        };
+        Ok(backends::real(&shared))
+    }
+
+    pub(crate) fn vault(&self) -> anyhow::Result<Vault> {
+        Ok(Vault::new(self.state.join("secrets"), Arc::clone(&self.clock)))
+    }
+
+    pub(crate) fn engine(&self) -> anyhow::Result<Engine> {
+        // A hand run has one instance at a time: reserving a pool would cost more than it saves.
+        Ok(Engine::new(Options { pooled: false, ..Options::default() })?)
+    }
+
+    pub(crate) fn cache(&self) -> anyhow::Result<Cache> {
+        Ok(Cache::open(self.state.join("compiled"))?)
+    }
+
+    pub(crate) fn compiler(&self) -> anyhow::Result<Compiler> {
+        Ok(Compiler::child(std::env::current_exe().context("where is this program?")?))
+    }
+
+    /// The device's id: made once, and kept.
+    pub(crate) fn device_id(&self, store: &Store) -> anyhow::Result<String> {
+        Ok(backends::device::device_id(store, self.clock.now_ms())?)
+    }
+}
+
+/// `[[allow]]` is the host's; all else belongs to the backends, which refuse what they do not know.
+fn parse_policy(text: &str) -> anyhow::Result<(Vec<Allow>, Policy)> {
+    let mut table: toml::Table = text.parse()?;
+    let allow = match table.remove("allow") {
+        Some(value) => value.try_into().context("`[[allow]]`")?,
+        None => Vec::new(),
+    };
+    Ok((allow, table.try_into()?))
+}
+
+fn default_state() -> PathBuf {
+    if is_root() {
+        return PathBuf::from("/var/lib/remit");
+    }
+    std::env::home_dir().map_or_else(|| PathBuf::from(".remit-state"), |home| home.join(".local/state/remit"))
+}
+
+/// Root alone may make a folder here; nothing else is asked of it.
+fn is_root() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        return std::fs::metadata(Path::new("/proc/self")).is_ok_and(|me| me.uid() == 0);
+    }
+    #[cfg(not(unix))]
+    false
+}

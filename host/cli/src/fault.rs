@@ -1,0 +1,41 @@
+//! Errors, as a person sees them: the whole chain, and then the next step.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use console::style;
+use model::outcome::exit;
+
+use crate::output::say;
+
+/// A refusal: nothing ran. It has an exit code of its own, and knows the next step.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) reasons: Vec<String>,
+    pub(crate) next: Option<String>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("refused: nothing was run")?;
+        self.reasons.iter().try_for_each(|reason| write!(f, "\n  {reason}"))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Says what went wrong, and gives the exit code.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    let refused = error.downcast_ref::<Refused>();
+    let next = refused.and_then(|refused| refused.next.clone());
+    let mut chain = error.chain().map(ToString::to_string).filter(|line| !line.is_empty());
+    let first = chain.next().unwrap_or_default();
+    say(&format!("{} {first}", style("error:").red().bold().for_stderr()));
+    for cause in chain {
+        say(&format!("  because: {}", cause.replace('\n', "\n  ")));
+    }
+    if let Some(next) = next {
+        say(&format!("{} {next}", style("next:").cyan().bold().for_stderr()));
+    }
+    ExitCode::from(if refused.is_some() { exit::REFUSED } else { exit::FAILURE })
+}

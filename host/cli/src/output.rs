@@ -1,0 +1,39 @@
+//! The one place that prints: data to standard output, talk to standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the module that prints")]
+
+use serde::Serialize;
+use tabled::settings::object::Rows;
+use tabled::settings::{Alignment, Modify, Style};
+use tabled::{Table, Tabled};
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For a person.
+    Table,
+    /// For a program: one JSON value, or one a line.
+    Json,
+}
+
+/// Talk.
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Data for a person.
+pub(crate) fn text(text: &str) {
+    println!("{text}");
+}
+
+/// Data for a program.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Rows for a person.
+pub(crate) fn table<T: Tabled>(rows: &[T]) {
+    let mut table = Table::new(rows);
+    table.with(Style::blank()).with(Modify::new(Rows::first()).with(Alignment::left()));
+    println!("{table}");
+}

@@ -1,0 +1,57 @@
+//! Progress for a waiting person: nothing for what takes under a second, nothing where nobody watches.
+
+use std::time::Duration;
+
+use contract::run::LogLevel;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use runtime::Observer;
+
+/// What takes longer than this shows that it is alive.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// A spinner that shows itself after a second.
+pub(crate) struct Spinner {
+    bar: ProgressBar,
+}
+
+impl Spinner {
+    /// Must be called within a tokio runtime.
+    pub(crate) fn new(message: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(message.to_owned());
+        let shown = bar.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(QUIET).await;
+            if !shown.is_finished() {
+                shown.set_draw_target(ProgressDrawTarget::stderr());
+                shown.enable_steady_tick(Duration::from_millis(100));
+            }
+        });
+        Self { bar }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl Observer for Spinner {
+    fn progress(&self, percent: u32, message: &str) {
+        self.bar.set_message(format!("{percent} % {message}"));
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        if matches!(level, LogLevel::Warn | LogLevel::Error) {
+            self.bar.suspend(|| crate::output::say(&format!("{}: {message}", level.word())));
+        }
+    }
+}
