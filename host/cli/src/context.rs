@@ -87,20 +87,20 @@ impl Context {
         store: &Arc<Store>,
         policy: &HostPolicy,
         roots: &BTreeMap<String, PathBuf>,
-    ) -> anyhow::Result<Device> {
+    ) -> Device {
         let mut of_backends = policy.backends.clone();
         of_backends.files.roots.extend(roots.clone());
         let shared = Shared {
             store: Arc::clone(store),
             clock: Arc::clone(&self.clock),
-            secrets: Arc::new(Secrets::new(self.vault()?, Arc::clone(&self.clock))),
+            secrets: Arc::new(Secrets::new(self.vault(), Arc::clone(&self.clock))),
             policy: Arc::new(of_backends),
         };
-        Ok(backends::real(&shared))
+        backends::real(&shared)
     }
 
-    pub(crate) fn vault(&self) -> anyhow::Result<Vault> {
-        Ok(Vault::new(self.state.join("secrets"), Arc::clone(&self.clock)))
+    pub(crate) fn vault(&self) -> Vault {
+        Vault::new(&self.state.join("secrets"))
     }
 
     pub(crate) fn engine(&self) -> anyhow::Result<Engine> {
@@ -114,11 +114,6 @@ impl Context {
 
     pub(crate) fn compiler(&self) -> anyhow::Result<Compiler> {
         Ok(Compiler::child(std::env::current_exe().context("where is this program?")?))
-    }
-
-    /// The device's id: made once, and kept.
-    pub(crate) fn device_id(&self, store: &Store) -> anyhow::Result<String> {
-        Ok(backends::device::device_id(store, self.clock.now_ms())?)
     }
 }
 

@@ -31,6 +31,12 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A time for a person.
+pub(crate) fn time(ms: u64) -> String {
+    let at = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.map(|at| format!("{at:.0}")).unwrap_or_default()
+}
+
 /// Rows for a person.
 pub(crate) fn table<T: Tabled>(rows: &[T]) {
     let mut table = Table::new(rows);

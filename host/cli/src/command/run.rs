@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use artifact::Plugin;
+use backends::Device;
 use contract::run::{Mode, Trigger, TriggerKind};
 use model::capability::{Capability, Grants};
 use model::event::FORMAT;
@@ -90,16 +91,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     let source = source::load(&args.plugin).await?;
     let store = context.store()?;
     let policy = context.host_policy()?;
-    let mut hand = Hand::new(&args, &source.plugin, &store, context)?;
+    let binds = roots(&args.binds)?;
+    let device = context.device(&store, &policy, &binds);
+    let hand = Hand::new(&args, &source.plugin, device, &store)?;
     let _machine = lock::machine(&context.state, hand.request.mode)?;
     close_interrupted(&store, context)?;
     let grants = match grant(&args, &source, &policy, &hand.request) {
         Ok(grants) => grants,
         Err(refused) => return Err(hand.record_refusal(refused, &source.plugin, &store, context)),
     };
-    hand.request.roots.extend(policy.backends.files.roots.clone());
-    hand.request.roots.extend(hand.roots.clone());
-    let ended = execute(&hand, &source.plugin, &grants, &store, &policy, context).await?;
+    let ended = execute(&hand, &source.plugin, &grants, &store, context).await?;
     let events = store.events(hand.request.run)?;
     if let Some(path) = &args.record {
         write_record(path, &events)?;
@@ -113,11 +114,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
 /// What a person asked for by hand.
 struct Hand {
     request: Request,
-    roots: BTreeMap<String, PathBuf>,
+    device: Device,
 }
 
 impl Hand {
-    fn new(args: &Args, plugin: &Plugin, store: &Arc<Store>, context: &Context) -> anyhow::Result<Self> {
+    fn new(args: &Args, plugin: &Plugin, device: Device, store: &Arc<Store>) -> anyhow::Result<Self> {
         let manifest = plugin.manifest();
         let parameters = parameters::resolve(&manifest.parameters, given(args)?)
             .with_context(|| format!("`{}` takes {}", manifest.plugin.name, manifest.parameters))?;
@@ -133,12 +134,12 @@ impl Hand {
             limits: limits(&manifest.limits, &args.limits)?,
             plan,
             recording: args.record.is_some(),
-            device: context.device_id(store)?,
-            roots: BTreeMap::new(),
+            device: backends::device::device_id(&device.shared)?.to_string(),
+            roots: device.shared.policy.files.roots.clone(),
             cancel: CancellationToken::new(),
             resumed: None,
         };
-        Ok(Self { request, roots: roots(&args.binds)? })
+        Ok(Self { request, device })
     }
 
     /// A refusal is evidence too: it has a record of its own.
@@ -208,10 +209,8 @@ async fn execute(
     plugin: &Plugin,
     grants: &Grants,
     store: &Arc<Store>,
-    policy: &HostPolicy,
     context: &Context,
 ) -> anyhow::Result<Ended> {
-    let device = context.device(store, policy, &hand.roots)?;
     let engine = context.engine()?;
     let spinner = Arc::new(Spinner::new(&plugin.manifest().plugin.name));
     let (cache, compiler) = (context.cache()?, context.compiler()?);
@@ -233,7 +232,7 @@ async fn execute(
     });
     let recorder: Box<dyn Recorder> = Box::new(log);
     let request = hand.request.clone();
-    let ended = runtime::execute(&prepared, request, &device, &context.clock, recorder, spinner.clone()).await?;
+    let ended = runtime::execute(&prepared, request, &hand.device, &context.clock, recorder, spinner.clone()).await?;
     spinner.finish();
     Ok(ended)
 }

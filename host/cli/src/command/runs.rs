@@ -46,11 +46,10 @@ struct Row {
 
 impl From<&Summary> for Row {
     fn from(summary: &Summary) -> Self {
-        let started = i64::try_from(summary.started_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         let ended = summary.ended.as_ref();
         Self {
             run: summary.run.to_string(),
-            started: started.map(|at| format!("{at:.0}")).unwrap_or_default(),
+            started: output::time(summary.started_ms),
             plugin: format!("{} {}", summary.started.plugin, summary.started.version),
             mode: match summary.started.undoes {
                 Some(undone) => format!("undo of {undone}"),

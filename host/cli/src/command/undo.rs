@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let Some(Event::Started(started)) = events.first().map(|first| &first.event) else {
         bail!("{} is not in this device's memory; `remit runs list` shows what is", args.run);
     };
-    let device = context.device(&store, &policy, &started.roots)?;
+    let device = context.device(&store, &policy, &started.roots);
     let undo = RunId::new();
     let recorder: Box<dyn Recorder> = Box::new(store.open_run(undo)?.context("the run has a record already")?);
     let request = UndoRequest { run: undo, trigger: by_hand() };
