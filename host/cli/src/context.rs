@@ -29,6 +29,10 @@ pub(crate) struct Args {
     /// Read host policy from this file instead of /etc/remit/policy.toml
     #[arg(long, global = true, env = "REMIT_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
+
+    /// Manage the system under this folder instead of this machine's own: packages, services and facts are its
+    #[arg(long, global = true, default_value = "/", value_name = "DIR")]
+    root: PathBuf,
 }
 
 /// Where things are.
@@ -38,6 +42,7 @@ pub(crate) struct Context {
     policy: PathBuf,
     /// Whether the policy was named: then it must be there.
     is_policy_named: bool,
+    root: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -61,6 +66,7 @@ impl Context {
             state: args.state.unwrap_or_else(default_state),
             policy: args.policy.unwrap_or_else(|| PathBuf::from("/etc/remit/policy.toml")),
             is_policy_named,
+            root: args.root,
             clock: Arc::new(SystemClock),
         }
     }
@@ -95,6 +101,8 @@ impl Context {
             clock: Arc::clone(&self.clock),
             secrets: Arc::new(Secrets::new(self.vault(), Arc::clone(&self.clock))),
             policy: Arc::new(of_backends),
+            root: self.root.clone(),
+            folder: self.state.clone(),
         };
         backends::real(&shared)
     }

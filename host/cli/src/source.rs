@@ -11,21 +11,14 @@ use serde::Deserialize;
 use crate::fault::Refused;
 use crate::output::say;
 
-/// The plugin, verified, and the manifest's file where there is one.
-pub(crate) struct Source {
-    pub(crate) plugin: Plugin,
-    pub(crate) manifest: Option<PathBuf>,
-}
-
-/// Loads a plugin. A folder is built if it has changed.
-pub(crate) async fn load(path: &Path) -> anyhow::Result<Source> {
+/// Loads a plugin, and verifies it. A folder is built first, if it has changed.
+pub(crate) async fn load(path: &Path) -> anyhow::Result<Plugin> {
     let (file, manifest) = match path.is_dir() {
         true => (build(path).await?, Some(path.join("plugin.toml"))),
         false => (path.to_owned(), None),
     };
     let bytes = std::fs::read(&file).with_context(|| format!("{}", file.display()))?;
-    let plugin = artifact::verify_local(bytes).map_err(|error| refused(error, manifest.as_deref(), &file))?;
-    Ok(Source { plugin, manifest })
+    artifact::verify_local(bytes).map_err(|error| refused(error, manifest.as_deref(), &file))
 }
 
 fn refused(error: artifact::Error, manifest: Option<&Path>, file: &Path) -> anyhow::Error {
@@ -85,12 +78,10 @@ pub(crate) async fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     let toml = folder.join("plugin.toml");
     let text = std::fs::read_to_string(&toml)
         .with_context(|| format!("{}: a plugin's folder has a plugin.toml", toml.display()))?;
-    let mut manifest = Manifest::from_toml(&text).with_context(|| format!("{}", toml.display()))?;
     let (component, target) = compile(folder)?;
     let bytes = std::fs::read(&component).with_context(|| format!("{}", component.display()))?;
-    if let Some(schema) = runtime::parameters_schema(&bytes).await.context("the plugin's parameters")? {
-        manifest.parameters = schema;
-    }
+    let schema = runtime::parameters_schema(&bytes).await.context("the plugin's parameters")?;
+    let manifest = Manifest::from_toml(&text, schema).with_context(|| format!("{}", toml.display()))?;
     let misfits = artifact::check_against(&bytes, &manifest)?;
     if !misfits.is_empty() {
         let reasons = misfits.iter().map(|misfit| explain(misfit, Some(&toml))).collect();
@@ -111,7 +102,7 @@ fn compile(folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
     let package = metadata.packages.iter().find(|package| package.manifest_path == here);
     let package = package.with_context(|| format!("{} is no package of its workspace", folder.display()))?;
     let mut build = cargo(folder, &["build", "--release", "--lib", "--target", "wasm32-wasip2", "--package", &package.name]);
-    PROFILE.iter().for_each(|setting| drop(build.args(["--config", setting])));
+    build.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
     let built = build.stdout(Stdio::null()).stderr(Stdio::piped()).output().context("cargo build")?;
     if !built.status.success() {
         say(&String::from_utf8_lossy(&built.stderr));

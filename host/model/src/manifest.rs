@@ -103,9 +103,10 @@ impl fmt::Display for BadManifest {
 }
 
 impl Manifest {
-    /// Reads `plugin.toml`.
-    pub fn from_toml(text: &str) -> Result<Self, BadManifest> {
-        let manifest: Self = toml::from_str(text).map_err(|error| BadManifest(vec![error.to_string()]))?;
+    /// Reads `plugin.toml`, with the parameters' schema as the plugin itself tells it, where it does.
+    pub fn from_toml(text: &str, schema: Option<Value>) -> Result<Self, BadManifest> {
+        let mut manifest: Self = toml::from_str(text).map_err(|error| BadManifest(vec![error.to_string()]))?;
+        manifest.parameters = schema.unwrap_or(manifest.parameters);
         manifest.checked()
     }
 
@@ -257,12 +258,12 @@ mod tests {
     "#;
 
     fn problems(text: &str) -> Vec<String> {
-        Manifest::from_toml(text).unwrap_err().0
+        Manifest::from_toml(text, None).unwrap_err().0
     }
 
     #[test]
     fn a_manifest_survives_its_section() {
-        let manifest = Manifest::from_toml(GOOD).unwrap();
+        let manifest = Manifest::from_toml(GOOD, None).unwrap();
         assert_eq!(Manifest::from_section(&manifest.to_section()).unwrap(), manifest);
     }
 

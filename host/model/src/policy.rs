@@ -100,6 +100,7 @@ mod tests {
             scope = ["scratch", "logs"]
             reason = "removes"
             "#,
+            None,
         )
         .unwrap()
     }

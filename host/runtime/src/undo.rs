@@ -167,10 +167,15 @@ async fn take_back(
 }
 
 fn ended(failures: &[String], calls: u64, began: Instant) -> Ended {
+    let (verdict, detail) = match (failures, calls) {
+        ([], 0) => (Verdict::NotApplicable, "the run left nothing to undo".to_owned()),
+        ([], _) => (Verdict::Fixed, String::new()),
+        (failures, _) => (Verdict::Failed, failures.join("\n")),
+    };
     Ended {
-        verdict: if failures.is_empty() { Verdict::Fixed } else { Verdict::Failed },
+        verdict,
         outcome: Outcome::Completed,
-        detail: failures.join("\n"),
+        detail,
         error: None,
         plan: None,
         plan_digest: None,

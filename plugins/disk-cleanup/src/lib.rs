@@ -20,6 +20,7 @@ const EVIDENCE_PATHS_MAX: usize = 20;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct DiskCleanup {
     /// The root to look in, as host policy or `--bind` names it.
+    #[serde(default = "scratch")]
     root: String,
     /// A folder below the root.
     #[serde(default)]
@@ -34,6 +35,10 @@ struct DiskCleanup {
     /// Smaller files stay.
     #[serde(default)]
     min_size_bytes: u64,
+}
+
+fn scratch() -> String {
+    "scratch".to_owned()
 }
 
 fn thirty() -> u64 {

@@ -47,8 +47,8 @@ struct Row {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = source::load(&args.plugin).await?;
-    let label = label(&source.plugin);
+    let plugin = source::load(&args.plugin).await?;
+    let label = label(&plugin);
     match context.output {
         Format::Json => output::json(&label)?,
         Format::Table => print(&label),

@@ -33,13 +33,13 @@ struct Report {
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let events = read(&args.record)?;
     let started = started(&events)?;
-    let source = source::load(&args.plugin).await?;
-    if source.plugin.digest() != started.digest {
-        bail!("the record is of {} {} ({}), this is {}", started.plugin, started.version, started.digest, source.plugin.digest());
+    let plugin = source::load(&args.plugin).await?;
+    if plugin.digest() != started.digest {
+        bail!("the record is of {} {} ({}), this is {}", started.plugin, started.version, started.digest, plugin.digest());
     }
     let engine = context.engine()?;
     let (cache, compiler) = (context.cache()?, context.compiler()?);
-    let prepared = runtime::prepare(&engine, &source.plugin, &started.grants, Some(&cache), &compiler).await?;
+    let prepared = runtime::prepare(&engine, &plugin, &started.grants, Some(&cache), &compiler).await?;
     let replayed = runtime::replay(&prepared, &events, &context.clock).await?;
     let report = Report {
         verdict: replayed.ended.verdict.to_string(),

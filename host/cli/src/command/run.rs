@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use artifact::Plugin;
-use backends::Device;
+use backends::{Device, notify};
 use contract::run::{Mode, Trigger, TriggerKind};
 use model::capability::{Capability, Grants};
 use model::event::FORMAT;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::summary::RunSummary;
 use crate::context::{Context, HostPolicy};
 use crate::fault::Refused;
-use crate::source::{self, Source};
+use crate::source;
 use crate::watch::Spinner;
 use crate::{exit, lock, output};
 
@@ -88,19 +89,20 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = source::load(&args.plugin).await?;
+    let plugin = source::load(&args.plugin).await?;
     let store = context.store()?;
     let policy = context.host_policy()?;
     let binds = roots(&args.binds)?;
     let device = context.device(&store, &policy, &binds);
-    let hand = Hand::new(&args, &source.plugin, device, &store)?;
+    let hand = Hand::new(&args, &plugin, device, &store)?;
     let _machine = lock::machine(&context.state, hand.request.mode)?;
     close_interrupted(&store, context)?;
-    let grants = match grant(&args, &source, &policy, &hand.request) {
+    let grants = match grant(&args, &plugin, &policy, &hand.request) {
         Ok(grants) => grants,
-        Err(refused) => return Err(hand.record_refusal(refused, &source.plugin, &store, context)),
+        Err(refused) => return Err(hand.record_refusal(refused, &plugin, &store, context)),
     };
-    let ended = execute(&hand, &source.plugin, &grants, &store, context).await?;
+    let ended = execute(&hand, &plugin, &grants, &store, context).await?;
+    deliver(&hand.device).await;
     let events = store.events(hand.request.run)?;
     if let Some(path) = &args.record {
         write_record(path, &events)?;
@@ -237,6 +239,28 @@ async fn execute(
     Ok(ended)
 }
 
+/// How long the end of a run waits for notifications to leave. What has not left by then leaves with the next run.
+const DELIVERY_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// Sends what the run, or an earlier one, queued. What does not leave stays queued; that is no fault of the run.
+async fn deliver(device: &Device) {
+    let reports = match notify::flush(&device.shared, Instant::now() + DELIVERY_TIME_MAX).await {
+        Ok(reports) => reports,
+        Err(error) => return output::say(&format!("note: notifications could not be sent: {error}")),
+    };
+    for report in reports {
+        match report.outcome {
+            notify::Outcome::Waiting { problem, .. } => {
+                output::say(&format!("note: `{}` was not told yet: {problem}; the next run tries again", report.audience));
+            }
+            notify::Outcome::Failed { problem } => {
+                output::say(&format!("note: `{}` was not told: {problem}", report.audience));
+            }
+            notify::Outcome::Delivered { .. } | notify::Outcome::Expired => {}
+        }
+    }
+}
+
 /// Parameters as given: the file's, then those of the command line.
 fn given(args: &Args) -> anyhow::Result<Map<String, Value>> {
     let mut given = match &args.params {
@@ -301,8 +325,8 @@ fn plan(store: &Arc<Store>, run: RunId, plugin: &Plugin, parameters: &Map<String
     }
 }
 
-fn grant(args: &Args, source: &Source, policy: &HostPolicy, request: &Request) -> Result<Grants, Refused> {
-    let manifest = source.plugin.manifest();
+fn grant(args: &Args, plugin: &Plugin, policy: &HostPolicy, request: &Request) -> Result<Grants, Refused> {
+    let manifest = plugin.manifest();
     let mut allowed = policy.allow.clone();
     allowed.extend(args.allow.iter().map(|capability| Allow { plugin: None, capability: capability.clone() }));
     let wishes = manifest.wishes(&request.parameters).map_err(|bad| Refused { reasons: bad.0, next: None })?;
