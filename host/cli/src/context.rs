@@ -72,7 +72,8 @@ impl Context {
     }
 
     pub(crate) fn store(&self) -> anyhow::Result<Arc<Store>> {
-        let store = Store::open(&self.state).context("the device's memory cannot be opened; `--state DIR` takes another")?;
+        let store =
+            Store::open(&self.state).context("the device's memory cannot be opened; `--state DIR` takes another")?;
         Ok(Arc::new(store))
     }
 
@@ -88,12 +89,7 @@ impl Context {
     }
 
     /// This machine, with these folders for named roots beside those of its policy.
-    pub(crate) fn device(
-        &self,
-        store: &Arc<Store>,
-        policy: &HostPolicy,
-        roots: &BTreeMap<String, PathBuf>,
-    ) -> Device {
+    pub(crate) fn device(&self, store: &Arc<Store>, policy: &HostPolicy, roots: &BTreeMap<String, PathBuf>) -> Device {
         let mut of_backends = policy.backends.clone();
         of_backends.files.roots.extend(roots.clone());
         let shared = Shared {

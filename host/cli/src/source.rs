@@ -23,11 +23,9 @@ pub(crate) async fn load(path: &Path) -> anyhow::Result<Plugin> {
 
 fn refused(error: artifact::Error, manifest: Option<&Path>, file: &Path) -> anyhow::Error {
     match error {
-        artifact::Error::Misfit(misfits) => Refused {
-            reasons: misfits.iter().map(|misfit| explain(misfit, manifest)).collect(),
-            next: None,
+        artifact::Error::Misfit(misfits) => {
+            Refused { reasons: misfits.iter().map(|misfit| explain(misfit, manifest)).collect(), next: None }.into()
         }
-        .into(),
         other => anyhow::Error::new(other).context(format!("{}", file.display())),
     }
 }
@@ -101,12 +99,15 @@ fn compile(folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
     let here = std::fs::canonicalize(folder.join("Cargo.toml")).with_context(|| format!("{}", folder.display()))?;
     let package = metadata.packages.iter().find(|package| package.manifest_path == here);
     let package = package.with_context(|| format!("{} is no package of its workspace", folder.display()))?;
-    let mut build = cargo(folder, &["build", "--release", "--lib", "--target", "wasm32-wasip2", "--package", &package.name]);
+    let mut build =
+        cargo(folder, &["build", "--release", "--lib", "--target", "wasm32-wasip2", "--package", &package.name]);
     build.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
     let built = build.stdout(Stdio::null()).stderr(Stdio::piped()).output().context("cargo build")?;
     if !built.status.success() {
         say(&String::from_utf8_lossy(&built.stderr));
-        bail!("the plugin does not build; cargo says why above (the target is added by `rustup target add wasm32-wasip2`)");
+        bail!(
+            "the plugin does not build; cargo says why above (the target is added by `rustup target add wasm32-wasip2`)"
+        );
     }
     let name = format!("{}.wasm", package.name.replace('-', "_"));
     Ok((metadata.target_directory.join("wasm32-wasip2/release").join(name), metadata.target_directory))

@@ -33,8 +33,8 @@ pub use compile::{Cache, Compiler, compile_child};
 pub use engine::{Engine, Options};
 pub use execute::{Request, Resumed, execute};
 pub use prepare::{Prepared, prepare};
-pub use schema::parameters_schema;
 pub use replay::{Replayed, replay};
+pub use schema::parameters_schema;
 pub use undo::{UndoRequest, undo};
 
 /// Keeps events. What is appended is durable when `append` returns, if `is_durable` says so.

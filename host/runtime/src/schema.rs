@@ -1,6 +1,5 @@
 //! The JSON Schema of a plugin's parameters: asked of the plugin itself when it is built.
 
-
 use std::time::Duration;
 
 use wasmtime::Store;
@@ -37,9 +36,7 @@ pub async fn parameters_schema(component: &[u8]) -> Result<Option<serde_json::Va
     let nothing = Nothing { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
     let mut store = Store::new(&engine.wasmtime, nothing);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|_| {
-        Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-    });
+    store.epoch_deadline_callback(|_| Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
     let _slot = engine.enter().await;
     let ask = async {
         let instance = linker.instantiate_async(&mut store, &component).await?;
@@ -51,4 +48,3 @@ pub async fn parameters_schema(component: &[u8]) -> Result<Option<serde_json::Va
     let text = text.map_err(|error| unfit(format!("{error:#}")))?;
     serde_json::from_str(&text).map(Some).map_err(|error| unfit(format!("its schema is not JSON: {error}")))
 }
-

@@ -14,9 +14,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let plugin = source::load(&args.plugin).await?;
     let about = &plugin.manifest().plugin;
-    let unused = plugin.manifest().capabilities.keys().filter(|declared| {
-        !plugin.imports().iter().any(|import| import.interface == **declared)
-    });
+    let unused = plugin
+        .manifest()
+        .capabilities
+        .keys()
+        .filter(|declared| !plugin.imports().iter().any(|import| import.interface == **declared));
     for interface in unused {
         output::say(&format!("note: `{interface}` is declared and never used: ask for less, and more will grant it"));
     }

@@ -35,7 +35,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let started = started(&events)?;
     let plugin = source::load(&args.plugin).await?;
     if plugin.digest() != started.digest {
-        bail!("the record is of {} {} ({}), this is {}", started.plugin, started.version, started.digest, plugin.digest());
+        bail!(
+            "the record is of {} {} ({}), this is {}",
+            started.plugin,
+            started.version,
+            started.digest,
+            plugin.digest()
+        );
     }
     let engine = context.engine()?;
     let (cache, compiler) = (context.cache()?, context.compiler()?);
@@ -68,7 +74,11 @@ fn read(path: &PathBuf) -> anyhow::Result<Vec<Recorded>> {
 fn started(events: &[Recorded]) -> anyhow::Result<Started> {
     match events.first().map(|first| &first.event) {
         Some(Event::Started(started)) if started.format > model::event::FORMAT => {
-            bail!("the record has form {}, this host knows up to {}: update remit", started.format, model::event::FORMAT)
+            bail!(
+                "the record has form {}, this host knows up to {}: update remit",
+                started.format,
+                model::event::FORMAT
+            )
         }
         Some(Event::Started(started)) => Ok((**started).clone()),
         _ => bail!("the record does not begin with `started`"),

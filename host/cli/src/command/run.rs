@@ -145,7 +145,13 @@ impl Hand {
     }
 
     /// A refusal is evidence too: it has a record of its own.
-    fn record_refusal(&self, refused: Refused, plugin: &Plugin, store: &Arc<Store>, context: &Context) -> anyhow::Error {
+    fn record_refusal(
+        &self,
+        refused: Refused,
+        plugin: &Plugin,
+        store: &Arc<Store>,
+        context: &Context,
+    ) -> anyhow::Error {
         match self.try_record_refusal(&refused, plugin, store, context) {
             Ok(()) => refused.into(),
             Err(error) => error.context(refused.to_string()),
@@ -201,7 +207,9 @@ pub(crate) fn by_hand() -> Trigger {
 
 pub(crate) fn close_interrupted(store: &Arc<Store>, context: &Context) -> anyhow::Result<()> {
     for run in store.close_interrupted(context.clock.now_ms())? {
-        output::say(&format!("note: {run} was interrupted, because its host died; `remit runs show {run}` tells how far it was"));
+        output::say(&format!(
+            "note: {run} was interrupted, because its host died; `remit runs show {run}` tells how far it was"
+        ));
     }
     Ok(())
 }
@@ -251,7 +259,10 @@ async fn deliver(device: &Device) {
     for report in reports {
         match report.outcome {
             notify::Outcome::Waiting { problem, .. } => {
-                output::say(&format!("note: `{}` was not told yet: {problem}; the next run tries again", report.audience));
+                output::say(&format!(
+                    "note: `{}` was not told yet: {problem}; the next run tries again",
+                    report.audience
+                ));
             }
             notify::Outcome::Failed { problem } => {
                 output::say(&format!("note: `{}` was not told: {problem}", report.audience));

@@ -64,7 +64,9 @@ pub(crate) fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
                 Format::Table => output::table(&rows),
             }
         }
-        Secret::Rm { name } if !vault.remove(&name)? => bail!("there is no secret `{name}`; `remit secret list` shows all"),
+        Secret::Rm { name } if !vault.remove(&name)? => {
+            bail!("there is no secret `{name}`; `remit secret list` shows all")
+        }
         Secret::Rm { name } => output::say(&format!("`{name}` is gone")),
     }
     Ok(ExitCode::SUCCESS)

@@ -167,7 +167,8 @@ impl RunSummary {
             output::text(&format!("  refused   {}.{}: {}", call.interface, call.function, call.error));
         }
         if let Some(digest) = &self.plan_digest {
-            let incomplete = self.plan_incomplete_from.map(|at| format!(", incomplete from step {at}")).unwrap_or_default();
+            let incomplete =
+                self.plan_incomplete_from.map(|at| format!(", incomplete from step {at}")).unwrap_or_default();
             output::text(&format!("  plan      {digest}{incomplete}"));
         }
     }
