@@ -5,6 +5,7 @@
 //! the gate calls it. It never sees a guest, and knows no wasmtime.
 
 pub mod attributes;
+pub mod command;
 pub mod device;
 pub mod device_people;
 pub mod errors;
@@ -89,6 +90,7 @@ impl Shared {
 
 /// This machine.
 pub fn real(shared: &Shared) -> Device {
+    let command = Arc::new(command::real(shared));
     let files = Arc::new(files::Files::new(shared));
     let kv = Arc::new(kv::Documents::new(shared));
     let notify = Arc::new(notify::Outbox::new(shared));
@@ -104,6 +106,8 @@ pub fn real(shared: &Shared) -> Device {
     let service = Arc::new(service::real(shared));
     Device {
         backends: Backends {
+            command: command.clone(),
+            command_change: command,
             device: device::real(shared),
             device_people: device_people::real(shared),
             files: files.clone(),
@@ -157,6 +161,8 @@ impl Device {
         let process = Arc::new(process::overlay(Arc::clone(&real.process)));
         let service = Arc::new(service::overlay(Arc::clone(&real.service), Arc::clone(&shared.clock)));
         Backends {
+            command: Arc::clone(&real.command),
+            command_change: Arc::new(command::Overlay::new(shared)),
             device,
             device_people: Arc::clone(&real.device_people),
             files: files.clone(),

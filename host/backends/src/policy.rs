@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use crate::{files, http, notify, patch, ticket};
+use crate::{command, files, http, notify, patch, ticket};
 
 /// What the machine's owner has decided. What is left out keeps its default, what is unknown is an error.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Policy {
+    /// `[command]`.
+    pub command: command::Policy,
     /// `[files]`.
     pub files: files::Policy,
     /// `[notify]`.

@@ -23,6 +23,7 @@ const DRAIN: Duration = Duration::from_millis(200);
 /// A program that is about to be started.
 pub struct Spawn {
     program: PathBuf,
+    own_name: Option<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     output_bytes_max: usize,
@@ -49,6 +50,7 @@ impl Spawn {
     pub fn new(program: impl Into<PathBuf>, deadline: Instant) -> Self {
         Self {
             program: program.into(),
+            own_name: None,
             arguments: Vec::new(),
             environment: Vec::new(),
             output_bytes_max: OUTPUT_BYTES_MAX,
@@ -56,6 +58,13 @@ impl Spawn {
             output_files: None,
             deadline,
         }
+    }
+
+    /// What it is told that it is called, where that is not its path.
+    #[must_use]
+    pub fn arg0(mut self, name: impl Into<OsString>) -> Self {
+        self.own_name = Some(name.into());
+        self
     }
 
     /// One more argument.
@@ -136,6 +145,10 @@ impl Spawn {
             .stdout(stdout)
             .stderr(stderr)
             .kill_on_drop(true);
+        #[cfg(unix)]
+        if let Some(name) = &self.own_name {
+            command.arg0(name);
+        }
         #[cfg(unix)]
         command.process_group(0);
         command.spawn().map_err(|error| errors::io(&format!("cannot start `{}`", self.program.display()), &error))

@@ -1,6 +1,7 @@
 //! What the gate must know of each call that `wit/` cannot say: one file an interface. Name, class, scope grammar and
 //! whether it changes anything come from `wit/` itself.
 
+mod command;
 mod device;
 mod device_people;
 mod files;
