@@ -11,7 +11,7 @@ use crate::device_people::Pseudonyms;
 use crate::facts::Root;
 use crate::{Shared, errors};
 
-use super::select::Select;
+use super::select::{Row, Select, Value};
 use super::tables;
 
 /// This machine, or the recorded files of one.
@@ -91,5 +91,35 @@ impl Backend for Linux {
 
     async fn describe_table(&self, cx: &Context, call: &DescribeTable) -> Result<Vec<Column>, Error> {
         super::describe(cx, call)
+    }
+}
+
+/// How tables make their rows.
+impl Row {
+    pub(crate) fn text(mut self, column: &'static str, value: impl Into<String>) -> Self {
+        self.0.insert(column, Value::Text(value.into()));
+        self
+    }
+
+    /// A number; one that does not fit into 64 signed bits is NULL, not another number.
+    pub(crate) fn number(mut self, column: &'static str, value: impl TryInto<i64>) -> Self {
+        if let Ok(value) = value.try_into() {
+            self.0.insert(column, Value::Number(value));
+        }
+        self
+    }
+
+    pub(crate) fn some_text(self, column: &'static str, value: Option<impl Into<String>>) -> Self {
+        match value {
+            Some(value) => self.text(column, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn some_number(self, column: &'static str, value: Option<impl TryInto<i64>>) -> Self {
+        match value {
+            Some(value) => self.number(column, value),
+            None => self,
+        }
     }
 }

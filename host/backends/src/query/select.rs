@@ -24,35 +24,6 @@ pub(crate) enum Value {
     Number(i64),
 }
 
-impl Row {
-    pub(crate) fn text(mut self, column: &'static str, value: impl Into<String>) -> Self {
-        self.0.insert(column, Value::Text(value.into()));
-        self
-    }
-
-    /// A number; one that does not fit into 64 signed bits is NULL, not another number.
-    pub(crate) fn number(mut self, column: &'static str, value: impl TryInto<i64>) -> Self {
-        if let Ok(value) = value.try_into() {
-            self.0.insert(column, Value::Number(value));
-        }
-        self
-    }
-
-    pub(crate) fn some_text(self, column: &'static str, value: Option<impl Into<String>>) -> Self {
-        match value {
-            Some(value) => self.text(column, value),
-            None => self,
-        }
-    }
-
-    pub(crate) fn some_number(self, column: &'static str, value: Option<impl TryInto<i64>>) -> Self {
-        match value {
-            Some(value) => self.number(column, value),
-            None => self,
-        }
-    }
-}
-
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
