@@ -71,6 +71,11 @@ impl Context {
         }
     }
 
+    /// Where host policy is, or would be.
+    pub(crate) fn policy_file(&self) -> &Path {
+        &self.policy
+    }
+
     pub(crate) fn store(&self) -> anyhow::Result<Arc<Store>> {
         let store =
             Store::open(&self.state).context("the device's memory cannot be opened; `--state DIR` takes another")?;

@@ -6,7 +6,9 @@ mod exit;
 mod fault;
 mod lock;
 mod output;
+mod reconcile;
 mod source;
+mod suspended;
 mod watch;
 
 use std::process::ExitCode;

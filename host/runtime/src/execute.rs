@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::Device;
+use backends::patch::Machine;
 use contract::detection::{self, Report};
 use contract::remediation::Remedy;
 use contract::run::{Context, Mode, Trigger};
@@ -26,6 +27,9 @@ use crate::state::{Run, Told};
 use crate::stop::{End, Stopped};
 use crate::wasi::Inputs;
 use crate::{Error, Observer, Recorder};
+
+/// How long a suspended run waits for its reboot: a night, a day, and somebody who forgot.
+const SUSPENDED_MS_MAX: u64 = 72 * 60 * 60 * 1_000;
 
 /// How long a cancelled guest has to notice and return.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -64,9 +68,12 @@ pub struct Resumed {
     pub checkpoint: Vec<u8>,
     /// What it had found.
     pub findings: Vec<Finding>,
+    /// Whether it had changed anything by then.
+    pub has_changed: bool,
 }
 
-/// Runs a plugin once on a device. Its record is in the recorder, from `started` to `ended`.
+/// Runs a plugin once on a device. Its record is in the recorder, from `started` to `ended`; of a run that waits for the reboot
+/// that it was granted (outcome `suspended`) to `suspended`, and the caller then reboots and goes on with it.
 pub async fn execute(
     prepared: &Prepared,
     request: Request,
@@ -85,8 +92,9 @@ pub async fn execute(
     let clock = Arc::clone(clock);
     let inputs = Box::new(move |_| Inputs::live(Arc::clone(&clock), recording));
     let mut drive = Drive::new(prepared, request, source, inputs, journal)?;
-    let ended = drive.run().await;
-    drive.end(ended).await
+    drive.machine = Some(Arc::clone(&device.machine));
+    let came = drive.run().await;
+    drive.end(came).await
 }
 
 fn started(prepared: &Prepared, request: &Request) -> Started {
@@ -126,6 +134,8 @@ pub(crate) struct Drive<'a> {
     gate: Option<Gate>,
     inputs: InputsOf,
     journal: Journal,
+    /// Knows whether a reboot was accepted; a replay has none.
+    machine: Option<Arc<dyn Machine>>,
     meter: Arc<CpuMeter>,
     began: Instant,
     memory_bytes_peak: u64,
@@ -163,7 +173,10 @@ impl<'a> Drive<'a> {
             cancel: request.cancel.clone(),
             recording: request.recording,
         });
-        let gate = Gate::new(Arc::clone(&facts), source, request.plan.clone(), journal.clone());
+        let mut gate = Gate::new(Arc::clone(&facts), source, request.plan.clone(), journal.clone());
+        if request.resumed.as_ref().is_some_and(|resumed| resumed.has_changed) {
+            gate.note_changed();
+        }
         Ok(Self {
             told: Arc::new(told(&request, journal.now_ms())),
             prepared,
@@ -172,6 +185,7 @@ impl<'a> Drive<'a> {
             gate: Some(gate),
             inputs,
             journal,
+            machine: None,
             meter: Arc::default(),
             began,
             memory_bytes_peak: 0,
@@ -207,6 +221,7 @@ impl<'a> Drive<'a> {
             let has_planned = self.gate().has_changed();
             return Ok(if has_planned { Verdict::Planned } else { Verdict::NonCompliant });
         }
+        self.suspend(&findings).await?;
         let after = self.detect(Phase::Verify).await?;
         Ok(measured(&findings, &after, self.gate().has_changed()))
     }
@@ -224,6 +239,19 @@ impl<'a> Drive<'a> {
         let remedy: Remedy = self.phase(Phase::Remediate, &remediate, (findings,)).await?;
         self.journal.event(Event::Remedied { summary: remedy.summary, attributes: remedy.attributes });
         Ok(())
+    }
+
+    /// Ends here for now where the run was granted a reboot.
+    async fn suspend(&mut self, findings: &[Finding]) -> Result<(), End> {
+        let Some(machine) = &self.machine else { return Ok(()) };
+        let host_error = |error: GuestError| End::new(Outcome::HostError, error.to_string());
+        let accepted = machine.pending_reboot().await.map_err(host_error)?;
+        if accepted.is_none_or(|request| request.run != self.facts.run) {
+            return Ok(());
+        }
+        let until_ms = self.journal.now_ms().saturating_add(SUSPENDED_MS_MAX);
+        self.journal.event(Event::Suspended { until_ms, findings: findings.to_vec() });
+        Err(End::new(Outcome::Suspended, "it waits for the reboot that it was granted"))
     }
 
     /// One call of one export, in a store of its own.
@@ -313,7 +341,7 @@ impl<'a> Drive<'a> {
         self.gate.as_ref().expect("no phase is under way")
     }
 
-    /// The terminal event, durable.
+    /// The terminal event, durable; a suspended run has none yet.
     pub(crate) async fn end(&mut self, came: Came) -> Result<Ended, Error> {
         let plan = (self.request.mode == Mode::DryRun && came.end.outcome == Outcome::Completed)
             .then(|| self.gate().plan().clone());
@@ -326,7 +354,9 @@ impl<'a> Drive<'a> {
             plan,
             resources: self.resources(),
         };
-        self.journal.event(Event::Ended(Box::new(ended.clone())));
+        if ended.outcome != Outcome::Suspended {
+            self.journal.event(Event::Ended(Box::new(ended.clone())));
+        }
         self.journal.flush().await.map_err(|error| Error::Record(error.to_string()))?;
         Ok(ended)
     }

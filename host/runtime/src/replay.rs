@@ -49,6 +49,9 @@ fn request(events: &[Recorded]) -> Result<(Request, Ended), Error> {
     let bad = |what: &str| Error::BadRecord(format!("the record cannot be replayed: {what}"));
     let first = events.first().ok_or_else(|| bad("it is empty"))?;
     let Event::Started(started) = &first.event else { return Err(bad("it does not begin with `started`")) };
+    if events.iter().any(|recorded| matches!(recorded.event, Event::Suspended { .. })) {
+        return Err(bad("the run went over a reboot, and a replay has none"));
+    }
     let ended = events.iter().rev().find_map(|recorded| match &recorded.event {
         Event::Ended(ended) => Some((**ended).clone()),
         _ => None,

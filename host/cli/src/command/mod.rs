@@ -6,6 +6,7 @@ mod compile_component;
 mod completions;
 mod inspect;
 mod replay;
+mod resume;
 mod run;
 mod runs;
 mod secret;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Run(run::Args),
     Runs(runs::Args),
+    Resume(resume::Args),
     Undo(undo::Args),
     Replay(replay::Args),
     Secret(secret::Args),
@@ -51,6 +53,7 @@ impl Command {
             Self::Inspect(args) => inspect::run(args, context).await,
             Self::Run(args) => run::run(args, context).await,
             Self::Runs(args) => runs::run(&args, context),
+            Self::Resume(args) => resume::run(&args, context).await,
             Self::Undo(args) => undo::run(&args, context).await,
             Self::Replay(args) => replay::run(&args, context).await,
             Self::Secret(args) => secret::run(args, context),

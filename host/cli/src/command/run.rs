@@ -22,7 +22,7 @@ use crate::context::{Context, HostPolicy};
 use crate::fault::Refused;
 use crate::source;
 use crate::watch::Spinner;
-use crate::{exit, lock, output};
+use crate::{exit, lock, output, reconcile, suspended};
 
 /// Run a plugin once on this machine
 #[derive(clap::Args)]
@@ -96,19 +96,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     let device = context.device(&store, &policy, &binds);
     let hand = Hand::new(&args, &plugin, device, &store)?;
     let _machine = lock::machine(&context.state, hand.request.mode)?;
-    close_interrupted(&store, context)?;
+    reconcile::after_crash(&store, &hand.device, context).await?;
     let grants = match grant(&args, &plugin, &policy, &hand.request) {
         Ok(grants) => grants,
         Err(refused) => return Err(hand.record_refusal(refused, &plugin, &store, context)),
     };
     let ended = execute(&hand, &plugin, &grants, &store, context).await?;
     deliver(&hand.device).await;
+    if ended.outcome == Outcome::Suspended {
+        suspended::leave(context, hand.request.run, &plugin)?;
+    }
     let events = store.events(hand.request.run)?;
     if let Some(path) = &args.record {
         write_record(path, &events)?;
     }
     if let Some(summary) = RunSummary::of(&events) {
         summary.print(context.output)?;
+    }
+    if ended.outcome == Outcome::Suspended {
+        hand.device.machine.reboot().await.context("the reboot that the run waits for")?;
     }
     Ok(exit::of(&ended))
 }
@@ -205,15 +211,6 @@ pub(crate) fn by_hand() -> Trigger {
     Trigger { kind: TriggerKind::ByHand, name: "by hand".to_owned(), event: None, attributes: Vec::new() }
 }
 
-pub(crate) fn close_interrupted(store: &Arc<Store>, context: &Context) -> anyhow::Result<()> {
-    for run in store.close_interrupted(context.clock.now_ms())? {
-        output::say(&format!(
-            "note: {run} was interrupted, because its host died; `remit runs show {run}` tells how far it was"
-        ));
-    }
-    Ok(())
-}
-
 async fn execute(
     hand: &Hand,
     plugin: &Plugin,
@@ -251,7 +248,7 @@ async fn execute(
 const DELIVERY_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Sends what the run, or an earlier one, queued. What does not leave stays queued; that is no fault of the run.
-async fn deliver(device: &Device) {
+pub(crate) async fn deliver(device: &Device) {
     let reports = match notify::flush(&device.shared, Instant::now() + DELIVERY_TIME_MAX).await {
         Ok(reports) => reports,
         Err(error) => return output::say(&format!("note: notifications could not be sent: {error}")),

@@ -5,10 +5,10 @@ use contract::run::Mode;
 use model::{Event, RunId};
 use runtime::{Recorder, UndoRequest};
 
-use super::run::{by_hand, close_interrupted};
+use super::run::by_hand;
 use super::summary::RunSummary;
 use crate::context::Context;
-use crate::{exit, lock};
+use crate::{exit, lock, reconcile};
 
 /// Take back what a run did, or list why not
 #[derive(clap::Args)]
@@ -21,12 +21,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let store = context.store()?;
     let policy = context.host_policy()?;
     let _machine = lock::machine(&context.state, Mode::Enforce)?;
-    close_interrupted(&store, context)?;
     let events = store.events(args.run)?;
     let Some(Event::Started(started)) = events.first().map(|first| &first.event) else {
         bail!("{} is not in this device's memory; `remit runs list` shows what is", args.run);
     };
     let device = context.device(&store, &policy, &started.roots);
+    reconcile::after_crash(&store, &device, context).await?;
     let undo = RunId::new();
     let recorder: Box<dyn Recorder> = Box::new(store.open_run(undo)?.context("the run has a record already")?);
     let request = UndoRequest { run: undo, trigger: by_hand() };

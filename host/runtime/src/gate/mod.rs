@@ -141,6 +141,11 @@ impl Gate {
         self.changed
     }
 
+    /// An earlier part of the run, before a reboot, changed something.
+    pub(crate) fn note_changed(&mut self) {
+        self.changed = true;
+    }
+
     pub(crate) fn calls(&self) -> u64 {
         self.budget.calls()
     }
