@@ -143,13 +143,14 @@ fn default_state() -> PathBuf {
     std::env::home_dir().map_or_else(|| PathBuf::from(".remit-state"), |home| home.join(".local/state/remit"))
 }
 
-/// Root alone may make a folder here; nothing else is asked of it.
+/// Root keeps state where a machine does, everybody else where they do.
+#[cfg(unix)]
 fn is_root() -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        return std::fs::metadata(Path::new("/proc/self")).is_ok_and(|me| me.uid() == 0);
-    }
-    #[cfg(not(unix))]
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(Path::new("/proc/self")).is_ok_and(|me| me.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
     false
 }

@@ -25,7 +25,9 @@ pub(crate) async fn after_crash(store: &Arc<Store>, device: &Device, context: &C
         Err(error) => say(&format!("note: installs of an earlier host could not be looked at: {error}")),
     }
     for run in store.close_interrupted(context.clock.now_ms())? {
-        say(&format!("note: {run} was interrupted, because its host died; `remit runs show {run}` tells how far it was"));
+        say(&format!(
+            "note: {run} was interrupted, because its host died; `remit runs show {run}` tells how far it was"
+        ));
     }
     Ok(())
 }

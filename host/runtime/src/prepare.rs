@@ -54,6 +54,6 @@ pub async fn prepare(
 }
 
 fn export(component: &Component, interface: &str, function: &str) -> Option<ComponentExportIndex> {
-    let interface = component.get_export_index(None, &link::name(interface))?;
+    let interface = component.get_export_index(None, link::name(interface))?;
     component.get_export_index(Some(&interface), function)
 }

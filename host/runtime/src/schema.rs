@@ -28,7 +28,7 @@ impl WasiView for Nothing {
 pub async fn parameters_schema(component: &[u8]) -> Result<Option<serde_json::Value>, Error> {
     let engine = Engine::new(Options { pooled: false, ..Options::default() })?;
     let component = Component::new(&engine.wasmtime, component).map_err(Error::Engine)?;
-    let Some(interface) = component.get_export_index(None, &link::name("parameters")) else { return Ok(None) };
+    let Some(interface) = component.get_export_index(None, link::name("parameters")) else { return Ok(None) };
     let Some(function) = component.get_export_index(Some(&interface), "get-schema") else { return Ok(None) };
     let mut linker: Linker<Nothing> = Linker::new(&engine.wasmtime);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(Error::Engine)?;

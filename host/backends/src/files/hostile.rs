@@ -301,7 +301,7 @@ async fn a_folder_too_deep_to_look_through_is_left_alone() {
     let removed = Subject(&files).remove(&["d"], u64::MAX).await.unwrap();
     assert_eq!(planned, removed);
     assert_eq!(removed[0].error.as_ref().unwrap().code, "too-large");
-    let part = vec!["d"; 10].join("/");
+    let part = ["d"; 10].join("/");
     assert!(Subject(&files).remove(&[&part], u64::MAX).await.unwrap()[0].error.is_none());
 }
 
@@ -444,7 +444,7 @@ async fn what_was_put_there_since_the_listing_is_left_alone_however_old_it_looks
     let old = std::fs::File::options().write(true).open(scratch.path("dir/unpacked")).unwrap();
     old.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
     for backend in [&files as &dyn files_write::Backend, &scratch.overlay()] {
-        let paths = vec!["dir/old".to_owned(), "dir/unpacked".to_owned(), "dir".to_owned()];
+        let paths = ["dir/old".to_owned(), "dir/unpacked".to_owned(), "dir".to_owned()];
         let call = RemoveEntries { root: "scratch".into(), paths: paths[1..].to_vec(), unchanged_since_ms: listed_ms };
         for removal in backend.remove_entries(&context(), &call).await.unwrap() {
             assert_eq!(removal.error.unwrap().code, "changed-since");

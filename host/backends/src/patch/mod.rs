@@ -304,5 +304,6 @@ fn by_id(mut updates: Vec<Update>) -> Vec<Update> {
 
 #[cfg(test)]
 mod conformance;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod real_root;

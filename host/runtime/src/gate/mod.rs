@@ -45,7 +45,7 @@ pub(crate) struct Facts {
 /// Where answers come from.
 pub(crate) enum Source {
     /// From a device, or from the overlay over one.
-    Live(Backends),
+    Live(Box<Backends>),
     /// From a record.
     Record(Replay),
 }
@@ -53,10 +53,10 @@ pub(crate) enum Source {
 impl Source {
     /// A device as this mode sees it: only enforce runs hold its mutators.
     pub(crate) fn of(device: &Device, mode: Mode) -> Self {
-        Self::Live(match mode {
+        Self::Live(Box::new(match mode {
             Mode::Enforce => device.backends.clone(),
             Mode::DryRun | Mode::Detect => device.overlay(),
-        })
+        }))
     }
 }
 

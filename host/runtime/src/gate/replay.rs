@@ -6,6 +6,9 @@ use model::{Called, EffectRecord, Event, Phase, Recorded};
 
 use crate::stop::Stopped;
 
+/// What a record has of one call: its answer, and what it did.
+pub(super) type Answer<T> = (Result<T, Error>, Vec<EffectRecord>);
+
 /// The answers of a record, in order. A guest that asks something else has gone another way.
 pub(crate) struct Replay {
     calls: VecDeque<Called>,
@@ -22,11 +25,7 @@ impl Replay {
     }
 
     /// What the record answers to this call.
-    pub(super) fn answer<C: Call>(
-        &mut self,
-        phase: Phase,
-        call: &C,
-    ) -> Result<(Result<C::Ok, Error>, Vec<EffectRecord>), Stopped> {
+    pub(super) fn answer<C: Call>(&mut self, phase: Phase, call: &C) -> Result<Answer<C::Ok>, Stopped> {
         let asked = format!("{}.{}", C::INTERFACE.name, C::FUNCTION);
         let Some(recorded) = self.calls.pop_front() else {
             return Err(Stopped::Diverged(format!("the record ends before the plugin asks {asked}")));
