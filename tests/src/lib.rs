@@ -12,6 +12,7 @@
 )]
 
 pub mod apt;
+pub mod built;
 mod base;
 mod cgroups;
 pub mod hosts;

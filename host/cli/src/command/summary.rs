@@ -115,6 +115,8 @@ impl RunSummary {
             Event::Log { level, message, .. } => {
                 self.log.push(Line { level: level.word().to_owned(), message: message.clone() });
             }
+            Event::Suspended { .. } => self.outcome = Some(outcome::Outcome::Suspended),
+            Event::Resumed => self.outcome = None,
             Event::Ended(ended) => self.end(ended),
             Event::PhaseStarted { phase: Phase::Verify } => self.findings.clear(),
             _ => {}

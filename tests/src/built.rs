@@ -1,0 +1,52 @@
+//! What the tests run: the `remit` binary and the first-party plugins, built once for each test process. cargo's own lock
+//! keeps processes that build at once apart.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{LazyLock, Mutex};
+
+/// The repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The `remit` binary, a debug build.
+pub fn remit() -> &'static Path {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let mut cargo = cargo();
+        // The features of the whole workspace: another set would build every dependency again.
+        cargo.args(["build", "--workspace", "--bin", "remit", "--message-format", "json-render-diagnostics"]);
+        let output = cargo.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success(), "remit does not build");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let executable = text.lines().filter_map(|line| line.split_once("\"executable\":\"")).last().unwrap().1;
+        PathBuf::from(executable.split('"').next().unwrap())
+    });
+    &BUILT
+}
+
+/// A first-party plugin, built with its manifest inside.
+pub fn plugin(name: &str) -> PathBuf {
+    folder(&repository().join("plugins").join(name))
+}
+
+/// The plugin of any source folder, built with its manifest inside.
+pub fn folder(source: &Path) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap();
+    built
+        .entry(source.to_owned())
+        .or_insert_with(|| {
+            let output = Command::new(remit()).arg("build").arg(source).stderr(Stdio::inherit()).output().unwrap();
+            assert!(output.status.success(), "{} does not build", source.display());
+            PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
+        })
+        .clone()
+}
+
+fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(repository()).stdin(Stdio::null());
+    cargo
+}
