@@ -12,8 +12,8 @@
 )]
 
 pub mod apt;
-pub mod built;
 mod base;
+pub mod built;
 mod cgroups;
 pub mod hosts;
 mod keeper;

@@ -100,10 +100,12 @@ fn an_install_whose_host_is_killed_goes_on_and_is_adopted() {
     let host = host(need_root!(), "patch-compliance").boot();
     let repository = apt::Repository::new(&host);
     repository.install(&[apt::Package::new("slow", "1.0")]);
-    let slow = apt::Package::new("slow", "2.0").with_postinst("#!/bin/sh\ntouch /begun\nwhile [ ! -e /go ]; do sleep 0.1; done\n");
+    let slow = apt::Package::new("slow", "2.0")
+        .with_postinst("#!/bin/sh\ntouch /begun\nwhile [ ! -e /go ]; do sleep 0.1; done\n");
     repository.publish(&apt::MAIN, &[slow]);
     host.run(&["apt-get", "update"]);
-    let enforce = "/usr/local/bin/remit run /opt/plugin.wasm --mode enforce --param other-days=0 --param security-days=0";
+    let enforce =
+        "/usr/local/bin/remit run /opt/plugin.wasm --mode enforce --param other-days=0 --param security-days=0";
     let start = format!("setsid --fork {enforce} >/var/tmp/said 2>&1 </dev/null");
     host.run(&["sh", "-c", &start]);
     wait_until("the install begins", || {
@@ -133,7 +135,14 @@ fn a_killed_unit_is_brought_back_over_dbus() {
     host.run(&["systemctl", "kill", "--signal=KILL", "worker.service"]);
     wait_until("the unit is down", || !host.output(&["systemctl", "is-active", "worker.service"]).status.success());
     let output = host.output(&[
-        "/usr/local/bin/remit", "run", "/opt/plugin.wasm", "--mode", "enforce", "--output", "json", "--param",
+        "/usr/local/bin/remit",
+        "run",
+        "/opt/plugin.wasm",
+        "--mode",
+        "enforce",
+        "--output",
+        "json",
+        "--param",
         "services=[\"worker\"]",
     ]);
     assert_eq!(output.status.code(), Some(0), "{}", explain(&output));

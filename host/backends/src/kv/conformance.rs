@@ -122,3 +122,17 @@ async fn undo_takes_back_what_nobody_changed_since() {
     kv.undo(&cx, &undo).await.unwrap();
     assert_eq!(value(&kv, "fresh").await, None);
 }
+
+#[tokio::test]
+async fn a_key_that_was_written_twice_is_undone_in_two_steps() {
+    let kv = documents(&Arc::default());
+    let cx = context();
+    kv.put_value(&cx, &put("k", "old", None, 0)).await.unwrap();
+    cx.take_undo();
+    kv.put_value(&cx, &put("k", "new", None, 0)).await.unwrap();
+    kv.put_value(&cx, &put("k", "newer", None, 0)).await.unwrap();
+    for undo in cx.take_undo().iter().rev() {
+        kv.undo(&cx, undo).await.unwrap();
+    }
+    assert_eq!(value(&kv, "k").await.unwrap().0, "old");
+}

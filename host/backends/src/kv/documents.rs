@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::kv::{GetValue, ListKeys};
 use contract::kv_write::{PutValue, RemoveValue};
@@ -16,6 +17,9 @@ use super::{KEYS_MAX, check_key, check_value, revision};
 pub struct Documents {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    /// By collection and key, a revision that an undo brought back, and the new number that it has. A run that wrote a key twice is
+    /// undone in two steps, and the second looks for the revision that the first restored.
+    restored: Mutex<BTreeMap<(String, String), (u64, u64)>>,
 }
 
 /// What undoing needs: the value before, and the revision that must still be there.
@@ -31,13 +35,14 @@ struct Token {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Value {
     value: String,
+    revision: u64,
     expires_ms: Option<u64>,
 }
 
 impl Documents {
     /// Over what the device shares.
     pub fn new(shared: &Shared) -> Self {
-        Self { store: Arc::clone(&shared.store), clock: Arc::clone(&shared.clock) }
+        Self { store: Arc::clone(&shared.store), clock: Arc::clone(&shared.clock), restored: Mutex::default() }
     }
 
     fn get(&self, cx: &Context, key: &str) -> Result<Option<Document>, Error> {
@@ -45,7 +50,11 @@ impl Documents {
     }
 
     fn leave_undo(cx: &Context, key: &str, before: Option<Document>, after: Option<u64>) {
-        let before = before.map(|document| Value { value: document.value, expires_ms: document.expires_ms });
+        let before = before.map(|document| Value {
+            value: document.value,
+            revision: document.revision,
+            expires_ms: document.expires_ms,
+        });
         let token = serde_json::to_value(Token { key: key.to_owned(), before, after }).unwrap_or_default();
         cx.can_undo(Undo { target: key.to_owned(), token });
     }
@@ -140,12 +149,22 @@ impl Undoer for Documents {
         let token: Token = serde_json::from_value(undo.token.clone())
             .map_err(|error| errors::failed("undo-token", error.to_string()))?;
         let (collection, now_ms) = (collection(cx), self.clock.now_ms());
-        let must_be = token.after.map_or(Expected::Absent, Expected::Revision);
+        let place = (collection.clone(), token.key.clone());
+        let restored = self.restored.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
+        let must_be = match (token.after, restored) {
+            (None, _) => Expected::Absent,
+            (Some(after), Some((was, is))) if was == after => Expected::Revision(is),
+            (Some(after), _) => Expected::Revision(after),
+        };
         let written = match &token.before {
             Some(before) => self.store.put(&collection, &token.key, &before.value, must_be, before.expires_ms, now_ms),
             None => self.store.remove(&collection, &token.key, must_be, now_ms),
         };
         let written = written.map_err(|error| errors::store(&error))?.map_err(conflict)?;
+        if let Some(before) = &token.before {
+            let numbers = (before.revision, written.revision);
+            self.restored.lock().unwrap_or_else(PoisonError::into_inner).insert(place, numbers);
+        }
         let after = token.before.is_some().then_some(written.revision);
         Ok(Change::new(Effect::Changed, revision(token.after), revision(after)))
     }
