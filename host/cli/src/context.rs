@@ -97,15 +97,24 @@ impl Context {
     pub(crate) fn device(&self, store: &Arc<Store>, policy: &HostPolicy, roots: &BTreeMap<String, PathBuf>) -> Device {
         let mut of_backends = policy.backends.clone();
         of_backends.files.roots.extend(roots.clone());
-        let shared = Shared {
+        backends::real(&Shared { policy: Arc::new(of_backends), ..self.shared(store, policy) })
+    }
+
+    /// What backends stand on.
+    pub(crate) fn shared(&self, store: &Arc<Store>, policy: &HostPolicy) -> Shared {
+        Shared {
             store: Arc::clone(store),
             clock: Arc::clone(&self.clock),
             secrets: Arc::new(Secrets::new(self.vault(), Arc::clone(&self.clock))),
-            policy: Arc::new(of_backends),
+            policy: Arc::new(policy.backends.clone()),
             root: self.root.clone(),
             folder: self.state.clone(),
-        };
-        backends::real(&shared)
+        }
+    }
+
+    /// The root of the managed system.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn vault(&self) -> Vault {

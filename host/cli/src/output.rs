@@ -1,6 +1,8 @@
 //! The one place that prints: data to standard output, talk to standard error.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the module that prints")]
 
+use std::io::Write as _;
+
 use serde::Serialize;
 use tabled::settings::object::Rows;
 use tabled::settings::{Alignment, Modify, Style};
@@ -23,6 +25,11 @@ pub(crate) fn say(text: &str) {
 /// Data for a person.
 pub(crate) fn text(text: &str) {
     println!("{text}");
+}
+
+/// Data as it is.
+pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
+    std::io::stdout().lock().write_all(bytes)
 }
 
 /// Data for a program.

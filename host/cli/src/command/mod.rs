@@ -11,6 +11,7 @@ mod run;
 mod runs;
 mod secret;
 mod summary;
+mod ticket;
 mod undo;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Resume(resume::Args),
     Undo(undo::Args),
     Replay(replay::Args),
+    Ticket(ticket::Args),
     Secret(secret::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -57,6 +59,7 @@ impl Command {
             Self::Undo(args) => undo::run(&args, context).await,
             Self::Replay(args) => replay::run(&args, context).await,
             Self::Secret(args) => secret::run(args, context),
+            Self::Ticket(args) => ticket::run(&args, context),
             Self::CompileComponent(args) => compile_component::run(&args),
             Self::Completions(args) => completions::run(&args),
         }
