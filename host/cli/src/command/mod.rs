@@ -5,6 +5,7 @@ mod check;
 mod compile_component;
 mod completions;
 mod inspect;
+mod new;
 mod replay;
 mod resume;
 mod run;
@@ -20,6 +21,7 @@ use crate::context::Context;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
+    New(new::Args),
     Build(build::Args),
     Check(check::Args),
     Inspect(inspect::Args),
@@ -40,6 +42,7 @@ impl Command {
         match self {
             Self::CompileComponent(args) => compile_component::run(&args),
             Self::Completions(args) => completions::run(&args),
+            Self::New(args) => new::run(&args),
             command => tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
@@ -60,6 +63,7 @@ impl Command {
             Self::Replay(args) => replay::run(&args, context).await,
             Self::Secret(args) => secret::run(args, context),
             Self::Ticket(args) => ticket::run(&args, context),
+            Self::New(args) => new::run(&args),
             Self::CompileComponent(args) => compile_component::run(&args),
             Self::Completions(args) => completions::run(&args),
         }
