@@ -132,17 +132,26 @@ pub(crate) async fn component(
     if let Some(code) = cache.zip(path.as_deref()).and_then(|(cache, path)| cache.load(path)) {
         return deserialize(engine, &code);
     }
-    let code = match compiler {
-        Compiler::InProcess => engine.wasmtime.precompile_component(plugin.bytes()).map_err(refused)?,
-        Compiler::Child { program, seconds_max, memory_bytes_max } => {
-            let time_max = Duration::from_secs(*seconds_max);
-            in_child(program, engine.options, plugin.bytes(), time_max, *memory_bytes_max).await?
-        }
-    };
+    let code = code(engine, plugin.bytes(), compiler).await?;
     if let (Some(cache), Some(path)) = (cache, path) {
         cache.save(&path, &code)?;
     }
     deserialize(engine, &code)
+}
+
+/// A component of the host's own, compiled as any other is.
+pub(crate) async fn bytes(engine: &Engine, bytes: &[u8], compiler: &Compiler) -> Result<Component, Error> {
+    deserialize(engine, &code(engine, bytes, compiler).await?)
+}
+
+async fn code(engine: &Engine, bytes: &[u8], compiler: &Compiler) -> Result<Vec<u8>, Error> {
+    match compiler {
+        Compiler::InProcess => engine.wasmtime.precompile_component(bytes).map_err(refused),
+        Compiler::Child { program, seconds_max, memory_bytes_max } => {
+            let time_max = Duration::from_secs(*seconds_max);
+            in_child(program, engine.options, bytes, time_max, *memory_bytes_max).await
+        }
+    }
 }
 
 fn refused(error: wasmtime::Error) -> Error {

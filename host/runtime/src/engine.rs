@@ -54,6 +54,11 @@ impl Engine {
         Ok(Self { wasmtime, options, ticker, slots })
     }
 
+    /// An engine with a pool, or why there is none.
+    pub(crate) fn pooled(options: Options) -> Result<wasmtime::Engine, Error> {
+        wasmtime::Engine::new(&config(options)).map_err(Error::Engine)
+    }
+
     /// An engine that only compiles: it reserves nothing.
     pub(crate) fn for_compiling(options: Options) -> Result<wasmtime::Engine, Error> {
         on_demand(options).map_err(Error::Engine)

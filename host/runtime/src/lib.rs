@@ -18,6 +18,7 @@ mod prepare;
 mod replay;
 mod run_interface;
 mod schema;
+mod smoke;
 mod state;
 mod stop;
 mod undo;
@@ -35,6 +36,7 @@ pub use execute::{Request, Resumed, execute};
 pub use prepare::{Prepared, prepare};
 pub use replay::{Replayed, replay};
 pub use schema::parameters_schema;
+pub use smoke::{can_pool, smoke_test};
 pub use undo::{UndoRequest, undo};
 
 /// Keeps events. What is appended is durable when `append` returns, if `is_durable` says so.

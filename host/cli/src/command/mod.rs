@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod compile_component;
 mod completions;
+mod doctor;
 mod inspect;
 mod new;
 mod replay;
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Replay(replay::Args),
     Ticket(ticket::Args),
     Secret(secret::Args),
+    Doctor(doctor::Args),
     Completions(completions::Args),
     #[command(hide = true)]
     CompileComponent(compile_component::Args),
@@ -63,6 +65,7 @@ impl Command {
             Self::Replay(args) => replay::run(&args, context).await,
             Self::Secret(args) => secret::run(args, context),
             Self::Ticket(args) => ticket::run(&args, context),
+            Self::Doctor(args) => doctor::run(&args, context).await,
             Self::New(args) => new::run(&args),
             Self::CompileComponent(args) => compile_component::run(&args),
             Self::Completions(args) => completions::run(&args),

@@ -1,0 +1,255 @@
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Instant, SystemTime};
+
+use console::{Style, style};
+use model::outcome::exit;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::output::{self, Format};
+
+/// Say whether this machine has what Remit stands on, and what to do where it has not
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// How a look ended.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Ok,
+    /// Something is not to be had; all else works.
+    Warning,
+    /// Remit does not work here.
+    Failed,
+}
+
+/// One thing that was looked at.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Check {
+    name: &'static str,
+    state: State,
+    detail: String,
+    next: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, state: State::Ok, detail: detail.into(), next: None }
+    }
+
+    fn warning(name: &'static str, detail: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { name, state: State::Warning, detail: detail.into(), next: Some(next.into()) }
+    }
+
+    fn failed(name: &'static str, detail: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { name, state: State::Failed, detail: detail.into(), next: Some(next.into()) }
+    }
+}
+
+pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let checks = vec![
+        cargo(),
+        target(),
+        pool(),
+        engine(context).await,
+        // Opened first: whoever never ran anything has no folders yet, and they are made as they should be.
+        store(context),
+        folder("state folder", &context.state),
+        folder("cache folder", &context.state.join("compiled")),
+        folder("secrets folder", &context.state.join("secrets")),
+        policy(context),
+        packages(context),
+        services(context),
+        clock(context),
+    ];
+    match context.output {
+        Format::Json => output::json(&checks)?,
+        Format::Table => checks.iter().for_each(print),
+    }
+    let is_failed = checks.iter().any(|check| check.state == State::Failed);
+    Ok(if is_failed { ExitCode::from(exit::FAILURE) } else { ExitCode::SUCCESS })
+}
+
+fn print(check: &Check) {
+    let (word, look) = match check.state {
+        State::Ok => ("ok", Style::new().green()),
+        State::Warning => ("warning", Style::new().yellow()),
+        State::Failed => ("failed", Style::new().red()),
+    };
+    let word = look.apply_to(format!("{word:<8}"));
+    output::text(&format!("{word} {:<16} {}", check.name, check.detail.replace('\n', " ")));
+    if let Some(next) = &check.next {
+        output::text(&format!("         {} {next}", style("next:").cyan()));
+    }
+}
+
+fn cargo() -> Check {
+    match said("cargo", &["--version"]) {
+        Some(version) => Check::ok("cargo", version),
+        None => Check::warning(
+            "cargo",
+            "not found: built plugins run, sources are not built here",
+            "install the Rust toolchain to build plugins on this machine",
+        ),
+    }
+}
+
+fn target() -> Check {
+    let libraries = said("rustc", &["--print", "target-libdir", "--target", "wasm32-wasip2"]).map(PathBuf::from);
+    match libraries {
+        Some(folder) if folder.is_dir() => Check::ok("wasm32-wasip2", folder.display().to_string()),
+        _ => Check::warning(
+            "wasm32-wasip2",
+            "the target that plugins are built for is not installed",
+            "rustup target add wasm32-wasip2",
+        ),
+    }
+}
+
+/// What a program of the toolchain says in one line.
+#[expect(clippy::disallowed_methods, reason = "a person's own toolchain, started with their environment")]
+fn said(program: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    Some(text.trim().to_owned())
+}
+
+fn pool() -> Check {
+    match runtime::can_pool() {
+        Ok(()) => Check::ok("address space", "enough for a pool of instances"),
+        Err(error) => Check::warning(
+            "address space",
+            format!("no pool of instances, each is made on demand: {}", chain(&error)),
+            "raise the limit of virtual memory (`ulimit -v`), if many runs a second matter here",
+        ),
+    }
+}
+
+async fn engine(context: &Context) -> Check {
+    let start = Instant::now();
+    let smoke = async { Ok::<_, anyhow::Error>(runtime::smoke_test(&context.engine()?, &context.compiler()?).await?) };
+    match smoke.await {
+        Ok(()) => {
+            let detail = format!("a component was compiled in a child and run, in {} ms", start.elapsed().as_millis());
+            Check::ok("engine", detail)
+        }
+        Err(error) => Check::failed("engine", format!("{error:#}"), "no plugin runs here until this is mended"),
+    }
+}
+
+fn store(context: &Context) -> Check {
+    match context.store().and_then(|store| Ok(store.runs(1)?.len())) {
+        Ok(0) => Check::ok("store", "opens, and knows no run yet"),
+        Ok(_) => Check::ok("store", "opens, and knows runs"),
+        Err(error) => Check::failed(
+            "store",
+            format!("{error:#}"),
+            "without a record nothing runs: mend it, or take `--state DIR`",
+        ),
+    }
+}
+
+/// A folder that belongs to who runs this, and to nobody else.
+fn folder(name: &'static str, path: &Path) -> Check {
+    let shown = path.display();
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Check::ok(name, format!("{shown} is made when it is needed"));
+        }
+        Err(error) => return Check::failed(name, format!("{shown}: {error}"), "run as the one whose folder it is"),
+        Ok(metadata) if !metadata.is_dir() => {
+            return Check::failed(name, format!("{shown} is no folder"), "move it away");
+        }
+        Ok(metadata) => metadata,
+    };
+    match trespass(&metadata) {
+        None => Check::ok(name, format!("{shown} is its owner's alone")),
+        Some(why) => {
+            Check::failed(name, format!("{shown} {why}"), format!("chown $(id -u) {shown}; chmod 700 {shown}"))
+        }
+    }
+}
+
+#[cfg(unix)]
+fn trespass(metadata: &std::fs::Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let me = std::fs::metadata("/proc/self").map(|it| it.uid()).ok()?;
+    let mode = metadata.mode() & 0o777;
+    if metadata.uid() != me {
+        return Some(format!("belongs to user {}, and this is user {me}", metadata.uid()));
+    }
+    (mode & 0o077 != 0).then(|| format!("has mode {mode:o}: others can enter it"))
+}
+
+/// Elsewhere access lists say it, and a new folder takes those of the one that it is in.
+#[cfg(not(unix))]
+fn trespass(_: &std::fs::Metadata) -> Option<String> {
+    None
+}
+
+fn policy(context: &Context) -> Check {
+    match context.host_policy() {
+        Ok(policy) if policy.lines == 0 => {
+            Check::ok("host policy", format!("{} is not there: class L2 and up by `--allow`", policy.path.display()))
+        }
+        Ok(policy) => Check::ok("host policy", format!("{} allows {}", policy.path.display(), policy.allow.len())),
+        Err(error) => Check::failed("host policy", format!("{error:#}"), "mend the line that it names"),
+    }
+}
+
+fn packages(context: &Context) -> Check {
+    let missing: Vec<&str> =
+        ["usr/bin/apt-get", "usr/bin/dpkg"].into_iter().filter(|path| !context.root().join(path).exists()).collect();
+    match missing.is_empty() {
+        true => Check::ok("apt and dpkg", "updates and packages can be looked at"),
+        false => Check::warning(
+            "apt and dpkg",
+            format!("{} is missing: `patch` answers `unsupported`", missing.join(", ")),
+            "on a system with another package manager there is nothing to do",
+        ),
+    }
+}
+
+fn services(context: &Context) -> Check {
+    if context.root().join("run/systemd/system").is_dir() {
+        return Check::ok("services", "systemd runs the services");
+    }
+    match context.root().join("etc/init.d").is_dir() {
+        true => Check::warning(
+            "services",
+            "systemd does not run here: services are those of /etc/init.d",
+            "boot with systemd where an install must outlive its host, or services have states of their own",
+        ),
+        false => Check::warning("services", "neither systemd nor /etc/init.d", "`service` answers `unsupported` here"),
+    }
+}
+
+/// A clock that is behind what it has already seen is wrong; records and expiries stand on it.
+fn clock(context: &Context) -> Check {
+    let now_ms = context.clock.now_ms();
+    let of_program = std::env::current_exe().and_then(|path| path.metadata()?.modified()).ok();
+    let of_program = of_program.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let built_ms = of_program.and_then(|since| u64::try_from(since.as_millis()).ok()).unwrap_or_default();
+    let last_run = context.store().ok().and_then(|store| store.runs(1).ok()?.first().map(|run| run.started_ms));
+    let seen = [(built_ms, "this program was built"), (last_run.unwrap_or_default(), "the last run began")];
+    let next = "set the clock (`timedatectl set-ntp true`): records, expiries and certificates stand on it";
+    match seen.into_iter().max().filter(|(at_ms, _)| *at_ms > now_ms) {
+        Some((at_ms, what)) => {
+            let detail = format!("{} is before {what}, {}", output::time(now_ms), output::time(at_ms));
+            Check::failed("clock", detail, next)
+        }
+        None => Check::ok("clock", output::time(now_ms)),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
