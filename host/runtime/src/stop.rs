@@ -2,6 +2,7 @@
 
 use contract::types::{Error, ErrorKind};
 use model::Outcome;
+use model::limits::LIMITS;
 use wasmtime::Trap;
 
 /// The host ends a guest with this error, which wasmtime hands through.
@@ -42,6 +43,8 @@ impl End {
         let outcome = match error.kind {
             ErrorKind::Denied => Outcome::Denied,
             ErrorKind::Limit => Outcome::Limit,
+            // The time of a call and of an exchange are limits of the run; a time-out that the plugin chose is not.
+            ErrorKind::Timeout if LIMITS.iter().any(|limit| limit.name == error.code) => Outcome::Limit,
             ErrorKind::Cancelled => Outcome::Cancelled,
             _ => Outcome::PluginError,
         };

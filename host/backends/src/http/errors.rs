@@ -1,5 +1,8 @@
 //! What goes wrong on the way to a server, in the words of the contract.
 
+use std::time::Instant;
+
+use contract::Context;
 use contract::types::{Error, ErrorKind};
 
 use crate::errors;
@@ -8,8 +11,13 @@ pub(super) fn denied(code: &str, message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Denied, code, message)
 }
 
-pub(super) fn timeout(timeout_ms: u64) -> Error {
-    Error::new(ErrorKind::Timeout, "http-timeout", format!("no whole answer within {timeout_ms} ms"))
+/// Names whose time ran out: the call's, the run's limit on an exchange, or what the plugin itself allowed.
+pub(super) fn timeout(cx: &Context, timeout_ms: u64) -> Error {
+    if cx.deadline <= Instant::now() {
+        return Error::new(ErrorKind::Timeout, "call-ms", "the time for this call ran out");
+    }
+    let code = if timeout_ms == cx.http_ms { "http-ms" } else { "http-timeout" };
+    Error::new(ErrorKind::Timeout, code, format!("no whole answer within {timeout_ms} ms"))
 }
 
 pub(super) fn tls(error: &rustls::Error) -> Error {

@@ -141,7 +141,7 @@ async fn within<T>(cx: &Context, timeout_ms: u64, work: impl Future<Output = Res
     tokio::select! {
         biased;
         () = cx.cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled", "the run is being cancelled")),
-        done = tokio::time::timeout_at(deadline, work) => done.unwrap_or_else(|_| Err(timeout(timeout_ms))),
+        done = tokio::time::timeout_at(deadline, work) => done.unwrap_or_else(|_| Err(timeout(cx, timeout_ms))),
     }
 }
 
