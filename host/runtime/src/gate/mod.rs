@@ -78,7 +78,7 @@ pub(crate) struct Gate {
 
 /// A mutator whose answer is not there yet.
 struct InFlight {
-    entry: Box<dyn FnOnce() -> CallEntry + Send>,
+    entry: Box<dyn FnOnce() -> CallEntry + Send + Sync>,
 }
 
 /// An answer on its way to the journal.
