@@ -207,12 +207,25 @@ async fn in_child(
         Ok(Ok(status)) if status.success() => return Ok(code),
         Ok(Ok(status)) => {
             let said = String::from_utf8_lossy(&said).trim().to_owned();
-            if said.is_empty() { format!("the compiling child ended with {status}") } else { said }
+            match () {
+                () if ran_out_of_memory(&said) => {
+                    format!("compiling took more than {} MiB of memory", memory_bytes_max >> 20)
+                }
+                () if said.is_empty() => format!("the compiling child ended with {status}"),
+                () => said,
+            }
         }
         Ok(Err(source)) => return Err(error(source)),
         Err(_) => format!("compiling took more than {} s", time_max.as_secs()),
     };
     Err(Error::Refused(vec![Refusal::NotCompiled { reason }]))
+}
+
+/// What a child says that is given no more memory: Rust's own words, or the system's for a thread or a mapping.
+fn ran_out_of_memory(said: &str) -> bool {
+    ["memory allocation of ", "Cannot allocate memory", "Resource temporarily unavailable"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// The child's part: compiles what comes on standard input to standard output, within limits that it cannot raise again.
