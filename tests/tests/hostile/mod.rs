@@ -1,0 +1,244 @@
+//! Hostile guests, and the one host that they all run on.
+#![allow(dead_code, reason = "each test uses its part")]
+
+pub(crate) mod build;
+pub(crate) mod components;
+pub(crate) mod server;
+pub(crate) mod table;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use artifact::Plugin;
+use backends::secrets::Secrets;
+use backends::{Device, Policy, Shared};
+use contract::run::{Trigger, TriggerKind};
+use model::{Clock, Ended, Event, Grants, Limits, Manifest, Mode, Outcome, RunId, SystemClock};
+use runtime::{Compiler, Engine, MemoryRecorder, NoObserver, Options, Prepared, Request};
+use serde_json::{Value, json};
+use store::Store;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use table::{Ends, Guest, Row};
+
+/// The host: engines, prepared guests, and what they are let loose on.
+pub(crate) struct Lab {
+    hostile: Prepared,
+    components: BTreeMap<&'static str, Prepared>,
+    /// Deep recursion on an engine with more stack.
+    deep: Prepared,
+    server: SocketAddr,
+    clock: Arc<dyn Clock>,
+}
+
+/// How a run went.
+pub(crate) struct Ran {
+    pub(crate) ended: Ended,
+    pub(crate) events: Vec<Event>,
+    /// From the request to the end.
+    pub(crate) took: Duration,
+}
+
+/// Made once a process: compiling takes longest.
+pub(crate) static LAB: LazyLock<Lab> = LazyLock::new(|| {
+    // On a thread of its own, because the first test to ask may be on a runtime's thread.
+    std::thread::spawn(|| runtime().block_on(Lab::new())).join().unwrap()
+});
+
+/// A runtime as the agent has it.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+impl Lab {
+    async fn new() -> Self {
+        let engine = Engine::new(Options::default()).unwrap();
+        let server = server::start();
+        let component = build::guest();
+        let schema = runtime::parameters_schema(&component).await.unwrap();
+        let text = include_str!("../../guests/plugin.toml");
+        let manifest = Manifest::from_toml(text, schema).unwrap();
+        let plugin = artifact::verify_local(artifact::embed(component, &manifest)).unwrap();
+        let parameters = json!({ "act": "work", "origins": [format!("http://{server}"), "127.0.0.0/8"] });
+        let grants = manifest.wishes(parameters.as_object().unwrap()).unwrap();
+        let hostile = prepare(&engine, &plugin, &grants).await;
+        let mut components = BTreeMap::new();
+        for guest in table::guests() {
+            if let Guest::Component(name) = guest {
+                components.insert(name, prepare(&engine, &plugin_of(name), &Grants::default()).await);
+            }
+        }
+        let more_stack = Options { pooled: false, stack_bytes: table::STACK_BYTES_RAISED };
+        let deep = Engine::new(more_stack).unwrap();
+        let deep = prepare(&deep, &plugin_of("deep-recursion"), &Grants::default()).await;
+        Self { hostile, components, deep, server, clock: Arc::new(SystemClock) }
+    }
+
+    /// Runs a row's guest where its limit stops it.
+    pub(crate) async fn stopped(&self, row: &Row) -> Ran {
+        let limits = row.at.map_or_else(Limits::default, |value| limits(row.limit, value));
+        self.run(self.prepared(row.guest), row, limits).await
+    }
+
+    /// Runs it where its limit is high enough.
+    pub(crate) async fn raised(&self, row: &Row) -> Ran {
+        if row.limit == table::STACK_BYTES {
+            return self.run(&self.deep, row, Limits::default()).await;
+        }
+        let limits = row.raised.map_or_else(Limits::default, |value| limits(row.limit, value));
+        self.run(self.prepared(row.guest), row, limits).await
+    }
+
+    async fn run(&self, prepared: &Prepared, row: &Row, limits: Limits) -> Ran {
+        self.execute(prepared, row.guest, row.amount, self.path(row.limit), limits, None).await
+    }
+
+    /// Runs a guest with default limits.
+    pub(crate) async fn run_guest(&self, guest: Guest, amount: u64, plan: Option<model::Plan>) -> Ran {
+        self.execute(self.prepared(guest), guest, amount, "/", Limits::default(), plan).await
+    }
+
+    fn prepared(&self, guest: Guest) -> &Prepared {
+        match guest {
+            Guest::Act(..) => &self.hostile,
+            Guest::Component(name) => &self.components[name],
+        }
+    }
+
+    /// What of the server a guest asks to run into a limit.
+    fn path(&self, limit: &str) -> &'static str {
+        match limit {
+            "wall-ms" | "call-ms" | "http-ms" => "/slow",
+            "http-body-bytes" => "/large",
+            _ => "/",
+        }
+    }
+
+    async fn execute(
+        &self,
+        prepared: &Prepared,
+        guest: Guest,
+        amount: u64,
+        path: &str,
+        limits: Limits,
+        plan: Option<model::Plan>,
+    ) -> Ran {
+        let (mode, parameters) = match guest {
+            Guest::Act(act, mode) => {
+                (mode, json!({ "act": act, "amount": amount, "url": format!("http://{}{path}", self.server) }))
+            }
+            Guest::Component(_) => (Mode::Detect, json!({})),
+        };
+        let Value::Object(parameters) = parameters else { unreachable!("it was just made") };
+        let clock = Arc::clone(&self.clock);
+        // It writes files, which is no part of what is measured and must hold up nobody.
+        let (device, _scratch) = tokio::task::spawn_blocking(move || device(clock)).await.unwrap();
+        let request = Request {
+            run: RunId::new(),
+            mode,
+            trigger: Trigger {
+                kind: TriggerKind::ByHand,
+                name: "test".to_owned(),
+                event: None,
+                attributes: Vec::new(),
+            },
+            parameters,
+            limits,
+            plan,
+            recording: false,
+            device: "dev_test".to_owned(),
+            roots: BTreeMap::new(),
+            cancel: CancellationToken::new(),
+            resumed: None,
+        };
+        let recorder = MemoryRecorder::default();
+        let (boxed, observer) = (Box::new(recorder.clone()), Arc::new(NoObserver));
+        let asked = Instant::now();
+        let ended = runtime::execute(prepared, request, &device, &self.clock, boxed, observer).await.unwrap();
+        let took = asked.elapsed();
+        Ran { ended, events: recorder.events().into_iter().map(|(_, event)| event).collect(), took }
+    }
+}
+
+/// This machine, with a root of its own, one secret, and nothing remembered.
+fn device(clock: Arc<dyn Clock>) -> (Device, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let scratch = folder.path().join("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    std::fs::write(scratch.join("one-mib"), vec![b'x'; 1 << 20]).unwrap();
+    std::fs::write(scratch.join("lines"), format!("{}\n", "x".repeat(99)).repeat(10_000)).unwrap();
+    let mut policy = Policy::default();
+    policy.files.roots.insert("scratch".to_owned(), scratch);
+    let token = serde_json::from_value(json!({ "value": "a token of nobody", "places": [] })).unwrap();
+    let secrets = Secrets::in_memory(&BTreeMap::from([("token".to_owned(), token)]), Arc::clone(&clock));
+    let shared = Shared {
+        store: Arc::new(Store::in_memory().unwrap()),
+        clock,
+        secrets: Arc::new(secrets),
+        policy: Arc::new(policy),
+        root: "/".into(),
+        folder: folder.path().to_owned(),
+    };
+    (backends::real(&shared), folder)
+}
+
+impl Ran {
+    /// Whether it ended as the table says.
+    pub(crate) fn ended_as(&self, ends: Ends) -> bool {
+        let ended = &self.ended;
+        match ends {
+            // A limit has one name; a sentence for a person may say more.
+            Ends::With(outcome @ (Outcome::Limit | Outcome::Timeout), name) => {
+                ended.outcome == outcome && ended.detail == name
+            }
+            Ends::With(outcome, detail) => ended.outcome == outcome && ended.detail.contains(detail),
+            Ends::Dropped => self.is_completed() && ended.resources.log_lines_dropped > 0,
+            Ends::Cut => self.is_completed() && self.summary().ends_with(", cut"),
+        }
+    }
+
+    /// Whether it ended as if there were no limit at all.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_completed() && self.ended.resources.log_lines_dropped == 0 && !self.summary().ends_with(", cut")
+    }
+
+    fn is_completed(&self) -> bool {
+        self.ended.outcome == Outcome::Completed
+    }
+
+    fn summary(&self) -> &str {
+        let report = self.events.iter().find_map(|event| match event {
+            Event::Reported { report, .. } => Some(report.summary.as_str()),
+            _ => None,
+        });
+        report.unwrap_or_default()
+    }
+
+    /// The lines that were kept.
+    pub(crate) fn lines(&self) -> u64 {
+        self.events.iter().filter(|event| matches!(event, Event::Log { .. })).count() as u64
+    }
+}
+
+/// The defaults, but for one.
+fn limits(name: &str, value: u64) -> Limits {
+    let mut all = serde_json::to_value(Limits::default()).unwrap();
+    *all.get_mut(name).unwrap() = value.into();
+    serde_json::from_value(all).unwrap()
+}
+
+async fn prepare(engine: &Engine, plugin: &Plugin, grants: &Grants) -> Prepared {
+    runtime::prepare(engine, plugin, grants, None, &Compiler::InProcess).await.unwrap()
+}
+
+/// A component as a plugin that asks for nothing.
+pub(crate) fn plugin_of(name: &str) -> Plugin {
+    let text = format!(
+        "[plugin]\nname = \"{name}\"\nversion = \"0.1.0\"\npublisher = \"remit\"\ndescription = \"hostile\"\nlicense = \"Apache-2.0\"\n"
+    );
+    let manifest = Manifest::from_toml(&text, None).unwrap();
+    artifact::verify_local(artifact::embed(components::component(name), &manifest)).unwrap()
+}
