@@ -20,7 +20,7 @@ pub fn remit() -> &'static Path {
         let output = cargo.stderr(Stdio::inherit()).output().unwrap();
         assert!(output.status.success(), "remit does not build");
         let text = String::from_utf8(output.stdout).unwrap();
-        let executable = text.lines().filter_map(|line| line.split_once("\"executable\":\"")).last().unwrap().1;
+        let executable = text.lines().filter_map(|line| line.split_once("\"executable\":\"")).next_back().unwrap().1;
         PathBuf::from(executable.split('"').next().unwrap())
     });
     &BUILT

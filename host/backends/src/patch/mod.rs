@@ -258,6 +258,7 @@ fn reboot_behavior(product: &str) -> RebootBehavior {
 /// What an install was asked for, checked.
 #[derive(Clone, Copy, Debug)]
 struct Options {
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only apt fetches"))]
     fetch_seconds: u32,
     is_download_only: bool,
     replaces_conffiles: bool,
