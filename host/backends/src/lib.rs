@@ -15,6 +15,7 @@ pub mod files;
 pub mod fixture;
 pub mod http;
 pub mod kv;
+mod memory;
 pub mod notify;
 pub mod patch;
 pub mod policy;
@@ -27,6 +28,7 @@ pub mod spawn;
 #[cfg(test)]
 mod testing;
 pub mod ticket;
+pub mod trouble;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,6 +39,7 @@ use contract::{Backends, Context, Undo};
 use model::Clock;
 use store::Store;
 
+pub use memory::{Fixture, memory};
 pub use policy::Policy;
 use secrets::{Masker, Redeem, Secrets};
 
@@ -58,6 +61,8 @@ pub struct Device {
     pub masker: Arc<Masker>,
     /// What the host does about updates outside of any call: adopt an install, reboot.
     pub machine: Arc<dyn patch::Machine>,
+    /// What goes wrong on it, where it is a fixture's; the gate asks before every call.
+    pub trouble: Option<Arc<trouble::Trouble>>,
     /// What its backends share; its overlays read it.
     pub shared: Shared,
 }
@@ -140,6 +145,7 @@ pub fn real(shared: &Shared) -> Device {
         ]),
         masker: Arc::clone(shared.secrets.masker()),
         machine: patch.machine,
+        trouble: None,
         shared: shared.clone(),
     }
 }

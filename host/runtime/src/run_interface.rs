@@ -53,7 +53,8 @@ pub(crate) fn link(instance: &mut LinkerInstance<'_, Run>) -> wasmtime::Result<(
     instance.func_wrap("now", |store: StoreContextMut<'_, Run>, ()| Ok((store.data().inputs.now_ms(),)))?;
     instance.func_wrap_async("sleep", |store: StoreContextMut<'_, Run>, (millis,): (u32,)| {
         // The store itself cannot be held while waiting: other threads may poll.
-        let cancel = (!store.data().inputs.is_replay()).then(|| store.data().gate.facts().cancel.clone());
+        let waits = !store.data().inputs.skip(u64::from(millis));
+        let cancel = waits.then(|| store.data().gate.facts().cancel.clone());
         Box::new(async move { Ok((sleep(cancel, millis).await,)) })
     })?;
     instance.func_wrap("checkpoint", |mut store: StoreContextMut<'_, Run>, (state,): (Vec<u8>,)| {
@@ -84,7 +85,7 @@ fn metric(run: &Run, name: String, value: f64, unit: String, labels: Attributes)
     }
 }
 
-/// False where the run was cancelled meanwhile. A replay, which has no token, waits for nothing.
+/// False where the run was cancelled meanwhile. Where time is virtual there is no token, and nothing is waited for.
 async fn sleep(cancel: Option<CancellationToken>, millis: u32) -> bool {
     let Some(cancel) = cancel else { return true };
     tokio::select! {

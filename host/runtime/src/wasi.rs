@@ -61,9 +61,9 @@ impl Inputs {
         self.say(|_| self.clock.now_ms() * 1_000_000) / 1_000_000
     }
 
-    /// Whether time is virtual: sleeps return at once.
-    pub(crate) fn is_replay(&self) -> bool {
-        self.state().replay.is_some()
+    /// Whether time is virtual: it has then moved on by so much, and a sleep returns at once.
+    pub(crate) fn skip(&self, by_ms: u64) -> bool {
+        self.state().replay.is_some() || self.clock.skip(by_ms)
     }
 
     /// What a recording keeps.

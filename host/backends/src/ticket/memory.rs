@@ -88,6 +88,11 @@ impl Memory {
         Self { tickets: Tickets::new(shared), fixture, begun: Mutex::default() }
     }
 
+    /// Puts the fixture's own there for this plugin and device: what reads the store sees them too, such as an overlay.
+    pub fn begin(&self, cx: &Context) -> Result<(), Error> {
+        self.begun(cx).map(|_| ())
+    }
+
     fn begun(&self, cx: &Context) -> Result<&Tickets, Error> {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         if begun.insert((cx.device.clone(), cx.plugin.clone())) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::Device;
+use backends::trouble::Trouble;
 use contract::run::Mode;
 use contract::types::{Effect, Error, ErrorKind};
 use contract::{Backends, Call, Context, Footprint, Maskable, Undo};
@@ -44,8 +45,8 @@ pub(crate) struct Facts {
 
 /// Where answers come from.
 pub(crate) enum Source {
-    /// From a device, or from the overlay over one.
-    Live(Box<Backends>),
+    /// From a device, or from the overlay over one; and what goes wrong there, where it is a fixture's.
+    Live(Box<Backends>, Option<Arc<Trouble>>),
     /// From a record.
     Record(Replay),
 }
@@ -53,10 +54,11 @@ pub(crate) enum Source {
 impl Source {
     /// A device as this mode sees it: only enforce runs hold its mutators.
     pub(crate) fn of(device: &Device, mode: Mode) -> Self {
-        Self::Live(Box::new(match mode {
+        let backends = match mode {
             Mode::Enforce => device.backends.clone(),
             Mode::DryRun | Mode::Detect => device.overlay(),
-        }))
+        };
+        Self::Live(Box::new(backends), device.trouble.clone())
     }
 }
 
@@ -157,7 +159,7 @@ impl Gate {
     /// A replay that has answers left which nobody asked for.
     pub(crate) fn unasked(&self) -> Option<String> {
         match &self.source {
-            Source::Live(_) => None,
+            Source::Live(..) => None,
             Source::Record(replay) => replay.unasked(),
         }
     }
@@ -303,11 +305,11 @@ impl Gate {
     }
 
     async fn perform<C: Adapter>(&mut self, call: &C) -> Answered<C::Ok> {
-        let Source::Live(backends) = &self.source else {
+        let Source::Live(backends, trouble) = &self.source else {
             return Answered::refused(Error::new(ErrorKind::Failed, "replay", "a replay has no device"));
         };
         let cx = self.context::<C>();
-        let mut result = bounded(call.perform(backends, &cx), &cx).await;
+        let mut result = bounded(asked(call, backends, trouble.as_deref(), &cx), &cx).await;
         // Before anybody sees it: guest, journal and record are given the same.
         match &mut result {
             Ok(ok) => ok.mask(self.journal.mask()),
@@ -364,6 +366,20 @@ impl Gate {
             self.plan.incomplete_from = Some(u64::try_from(self.plan.mutations.len()).unwrap_or(u64::MAX));
         }
     }
+}
+
+/// The backend's answer, after what a fixture has go wrong: here and nowhere else, so no interface can forget it.
+fn asked<'a, C: Call>(
+    call: &'a C,
+    backends: &'a Backends,
+    trouble: Option<&'a Trouble>,
+    cx: &'a Context,
+) -> contract::Answer<'a, C::Ok> {
+    let Some(trouble) = trouble else { return call.perform(backends, cx) };
+    Box::pin(async move {
+        trouble.before(C::INTERFACE.name, C::FUNCTION, cx).await?;
+        call.perform(backends, cx).await
+    })
 }
 
 /// The answer, or `timeout`. A timer is made only for an answer that is not there at once.
