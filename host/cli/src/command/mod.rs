@@ -14,6 +14,7 @@ mod runs;
 mod secret;
 mod summary;
 mod ticket;
+mod test;
 mod undo;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Build(build::Args),
     Check(check::Args),
     Inspect(inspect::Args),
+    Test(test::Args),
     Run(run::Args),
     Runs(runs::Args),
     Resume(resume::Args),
@@ -58,6 +60,7 @@ impl Command {
             Self::Build(args) => build::run(&args).await,
             Self::Check(args) => check::run(&args).await,
             Self::Inspect(args) => inspect::run(args, context).await,
+            Self::Test(args) => test::run(&args, context).await,
             Self::Run(args) => run::run(args, context).await,
             Self::Runs(args) => runs::run(&args, context),
             Self::Resume(args) => resume::run(&args, context).await,

@@ -285,7 +285,7 @@ fn given(args: &Args) -> anyhow::Result<Map<String, Value>> {
     Ok(given)
 }
 
-fn limits(of_manifest: &model::Limits, given: &[(String, String)]) -> anyhow::Result<model::Limits> {
+pub(super) fn limits(of_manifest: &model::Limits, given: &[(String, String)]) -> anyhow::Result<model::Limits> {
     let mut table = serde_json::to_value(of_manifest)?;
     for (name, value) in given {
         let value: u64 = value.parse().with_context(|| format!("limit `{name}`: expected a number"))?;
