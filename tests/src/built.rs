@@ -47,6 +47,17 @@ pub fn folder(source: &Path) -> PathBuf {
 
 fn cargo() -> Command {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(repository()).stdin(Stdio::null());
+    own(cargo.current_dir(repository()).stdin(Stdio::null()));
     cargo
+}
+
+/// As from a shell: build scripts that look at what cargo tells a test about itself would run again, and all that hangs on
+/// them would be compiled again, each time that a test and a person take turns.
+pub fn own(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    command
 }

@@ -13,8 +13,8 @@ mod run;
 mod runs;
 mod secret;
 mod summary;
-mod ticket;
 mod test;
+mod ticket;
 mod undo;
 
 use std::process::ExitCode;
