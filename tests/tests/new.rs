@@ -12,7 +12,7 @@ fn remit() -> (PathBuf, PathBuf) {
     // As the workspace is tested, or features would differ and the engine be compiled a second time.
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--workspace", "--bin", "remit"]).current_dir(repository);
-    let built = build.env("CARGO_TARGET_DIR", &target).output().unwrap();
+    let built = tests::built::own(build.env("CARGO_TARGET_DIR", &target)).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     (target.join("debug/remit"), target)
 }
@@ -73,6 +73,8 @@ fn a_new_plugin_is_built_and_run_outside_the_repository() {
     assert_eq!(shell.run("", &["new", "hello-there"]), "hello-there\n");
     let built = PathBuf::from(shell.run("hello-there", &["build"]).trim());
     assert!(built.ends_with("remit/hello-there.wasm") && built.is_file(), "{built:?}");
+    let tested = shell.run("hello-there", &["test"]);
+    assert!(tested.ends_with("3 fixtures, 0 failed\n"), "{tested}");
 
     // Changed, so that there is something to build; and nothing to fetch it with.
     let source = shell.path("hello-there/src/lib.rs");
