@@ -1,7 +1,7 @@
 //! Runs: their events in order, and who of them is still alive.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{Ended, Event, Outcome, Recorded, Resources, RunId, Started, Verdict};
@@ -124,7 +124,23 @@ impl Store {
             )])?;
             closed.push(run);
         }
+        self.sweep_locks()?;
         Ok(closed)
+    }
+
+    /// Removes what processes left that died before their run began or after it ended.
+    fn sweep_locks(&self) -> Result<(), Error> {
+        let Some(folder) = &self.running else { return Ok(()) };
+        let io = |source| Error::Io { path: folder.display().to_string(), source };
+        for entry in std::fs::read_dir(folder).map_err(io)? {
+            let name = entry.map_err(io)?.file_name();
+            let Some(run) = name.to_str().and_then(|name| name.parse::<RunId>().ok()) else { continue };
+            if let Some(Some((path, _held))) = self.try_lock(run)? {
+                // One that is left costs a name in a folder, and the next sweep tries again.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        Ok(())
     }
 
     /// The lock of a run: `Some(None)` in memory, where no other process can be, `None` where another process holds it.
@@ -133,12 +149,32 @@ impl Store {
         let Some(folder) = &self.running else { return Ok(Some(None)) };
         let path = folder.join(run.to_string());
         let io = |source| Error::Io { path: path.display().to_string(), source };
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Some((path, file)))),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+        loop {
+            let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+            match file.try_lock() {
+                // Somebody may have removed the name between the two: then this file locks nothing.
+                Ok(()) if !is_at(&file, &path) => {}
+                Ok(()) => return Ok(Some(Some((path, file)))),
+                Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
+            }
         }
+    }
+}
+
+/// Whether this is the file that has this name.
+fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else { return false };
+        (open.dev(), open.ino()) == (named.dev(), named.ino())
+    }
+    // Elsewhere an open file keeps its name.
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        true
     }
 }
 
