@@ -1,6 +1,6 @@
 //! The record of a run: events in the order in which they happened. Summaries are derived from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use contract::Undo;
@@ -223,6 +223,43 @@ pub struct EffectRecord {
     /// The state after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+}
+
+impl EffectRecord {
+    /// Nobody knows whether it was done.
+    pub fn unknown(target: &str) -> Self {
+        Self { target: target.to_owned(), effect: Effect::Unknown, before: None, after: None }
+    }
+}
+
+/// The intents that no call answers.
+pub fn in_flight(events: &[Recorded]) -> impl Iterator<Item = InFlight<'_>> {
+    let answered: HashSet<u64> = events
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::Called(called) => Some(called.call),
+            _ => None,
+        })
+        .collect();
+    events.iter().filter_map(move |recorded| match &recorded.event {
+        Event::Intent { call, interface, function, targets, .. } if !answered.contains(call) => {
+            Some(InFlight { call: *call, interface, function, targets })
+        }
+        _ => None,
+    })
+}
+
+/// A mutator that was announced, and of which nothing was heard since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlight<'a> {
+    /// The call's number in the run.
+    pub call: u64,
+    /// The interface.
+    pub interface: &'a str,
+    /// The function.
+    pub function: &'a str,
+    /// What it is about, one for each effect.
+    pub targets: &'a [String],
 }
 
 /// How a run ended.

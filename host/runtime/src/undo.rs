@@ -7,6 +7,7 @@ use backends::Device;
 use contract::run::Mode;
 use contract::types::{Change, Effect, Error as GuestError, ErrorKind};
 use contract::{Class, Context, Undo};
+use model::event::InFlight;
 use model::{
     Called, Clock, EffectRecord, Ended, Event, Outcome, Phase, Recorded, Resources, RunId, Started, Verdict, capability,
 };
@@ -46,7 +47,8 @@ pub async fn undo(
     append(&mut recorder, Event::Started(Box::new(begin)))?;
     append(&mut recorder, Event::PhaseStarted { phase: Phase::Undo })?;
     let (mut number, mut failures) = (0, Vec::new());
-    for called in mutations(events) {
+    let in_flight: Vec<Called> = model::event::in_flight(events).map(never_answered).collect();
+    for called in in_flight.iter().rev().chain(mutations(events)) {
         for step in steps(called) {
             append(&mut recorder, intent(number, called, &step))?;
             let entry = take_back(number, called, step, &started, &request, device).await;
@@ -76,6 +78,23 @@ fn mutations(events: &[Recorded]) -> impl Iterator<Item = &Called> {
     })
 }
 
+/// A call whose answer nobody heard, because the host died: nobody can take back what nobody knows to be done.
+fn never_answered(it: InFlight<'_>) -> Called {
+    Called {
+        call: it.call,
+        phase: Phase::Remediate,
+        interface: it.interface.to_owned(),
+        function: it.function.to_owned(),
+        arguments: Value::Null,
+        duration_us: 0,
+        bytes: 0,
+        answer: None,
+        error: None,
+        effects: it.targets.iter().map(|target| EffectRecord::unknown(target)).collect(),
+        undo: Vec::new(),
+    }
+}
+
 /// What to take back of one call: what its backend left, latest first, or the reason why there is nothing.
 enum Step {
     Undo(Undo),
@@ -89,6 +108,12 @@ fn steps(called: &Called) -> Vec<Step> {
     let class = capability::interface(&called.interface).map(|row| row.class);
     let reason = match class {
         Some(class) if class > Class::L2 => format!("`{}` is of class {class}: it cannot be undone", called.interface),
+        _ if called.effects.iter().any(|effect| effect.effect == Effect::Unknown) => {
+            format!(
+                "`{}.{}` was under way when the run was stopped: look whether it was done",
+                called.interface, called.function
+            )
+        }
         _ => format!("`{}.{}` left nothing to undo it with", called.interface, called.function),
     };
     let impossible = |effect: &EffectRecord| Step::Impossible { target: effect.target.clone(), reason: reason.clone() };

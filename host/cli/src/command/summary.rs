@@ -57,6 +57,17 @@ struct Line {
     message: String,
 }
 
+/// What was announced and never answered: the host died meanwhile, or it is under way still. Nobody knows whether it was done.
+fn in_flight(events: &[Recorded]) -> impl Iterator<Item = Effect> {
+    model::event::in_flight(events).flat_map(|it| {
+        it.targets.iter().map(move |target| Effect {
+            interface: it.interface.to_owned(),
+            function: it.function.to_owned(),
+            effect: EffectRecord::unknown(target),
+        })
+    })
+}
+
 impl RunSummary {
     /// None where the events do not begin with a start.
     pub(crate) fn of(events: &[Recorded]) -> Option<Self> {
@@ -64,6 +75,7 @@ impl RunSummary {
         let Event::Started(started) = &first.event else { return None };
         let mut summary = Self::begin(first, started);
         events.iter().for_each(|recorded| summary.add(&recorded.event));
+        summary.effects.extend(in_flight(events));
         Some(summary)
     }
 

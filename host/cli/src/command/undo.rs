@@ -27,6 +27,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     };
     let device = context.device(&store, &policy, &started.roots);
     reconcile::after_crash(&store, &device, context).await?;
+    // The run itself may be what an earlier host left.
+    let events = store.events(args.run)?;
     let undo = RunId::new();
     let recorder: Box<dyn Recorder> = Box::new(store.open_run(undo)?.context("the run has a record already")?);
     let request = UndoRequest { run: undo, trigger: by_hand() };

@@ -321,7 +321,7 @@ impl Gate {
             effects = match &mut result {
                 Ok(ok) => effects_of::<C>(ok, targets),
                 // It may go on behind our back, or have been done in part.
-                Err(error) if error.kind == ErrorKind::Timeout => targets.into_iter().map(unknown).collect(),
+                Err(error) if error.kind == ErrorKind::Timeout => unknown(&targets),
                 Err(_) => Vec::new(),
             };
             self.changed |= has_effect(&effects);
@@ -420,8 +420,8 @@ fn effects_of<C: Call>(ok: &mut C::Ok, targets: Vec<String>) -> Vec<EffectRecord
     targets.into_iter().zip(changes).map(record).collect()
 }
 
-fn unknown(target: String) -> EffectRecord {
-    EffectRecord { target, effect: Effect::Unknown, before: None, after: None }
+fn unknown(targets: &[String]) -> Vec<EffectRecord> {
+    targets.iter().map(|target| EffectRecord::unknown(target)).collect()
 }
 
 fn interrupted<C: Call>(call: u64, phase: Phase, kept: C, targets: Vec<String>) -> CallEntry {
@@ -434,7 +434,7 @@ fn interrupted<C: Call>(call: u64, phase: Phase, kept: C, targets: Vec<String>) 
         duration: Duration::ZERO,
         bytes: 0,
         error: Some(Error::new(ErrorKind::Timeout, "stopped", "the run was stopped while this was under way")),
-        effects: targets.into_iter().map(unknown).collect(),
+        effects: unknown(&targets),
         undo: Vec::new(),
     }
 }
