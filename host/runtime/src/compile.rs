@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use artifact::Plugin;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use store::fail;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::component::Component;
 
@@ -90,7 +91,10 @@ impl Cache {
             file.write_all(&mac)?;
             file.write_all(code)?;
             file.sync_all()?;
-            std::fs::rename(&unfinished, path)
+            fail::point("compiled.before-change");
+            std::fs::rename(&unfinished, path)?;
+            fail::point("compiled.after-change");
+            Ok(())
         };
         write().map_err(error)
     }
@@ -102,14 +106,17 @@ impl Cache {
         let read = File::open(&path).and_then(|mut file| file.read_exact(&mut key));
         match read {
             Ok(()) => {}
-            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
+            // One that is too short was left by a host that died here.
+            Err(missing) if matches!(missing.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
                 key = rand::random();
                 // Two hosts that begin at once: one of them wins, and the other's code does not verify and is compiled again.
-                private(&path).and_then(|mut file| file.write_all(&key)).map_err(error)?;
+                let mut file = private(&path).map_err(error)?;
+                fail::point("compiled.in-key");
+                file.write_all(&key).and_then(|()| file.sync_all()).map_err(error)?;
             }
             Err(other) => return Err(error(other)),
         }
-        Hmac::new_from_slice(&key).map_err(|_| error(std::io::ErrorKind::InvalidData.into()))
+        Hmac::new_from_slice(&key).map_err(|_| error(ErrorKind::InvalidData.into()))
     }
 }
 
@@ -190,7 +197,7 @@ async fn in_child(
     let (Some(mut stdin), Some(mut stdout), Some(mut stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(error(std::io::ErrorKind::BrokenPipe.into()));
+        return Err(error(ErrorKind::BrokenPipe.into()));
     };
     let (mut code, mut said) = (Vec::new(), Vec::new());
     let feed = async {

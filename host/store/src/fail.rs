@@ -2,12 +2,22 @@
 
 /// Every point. A test kills a run at each of them.
 pub const POINTS: &[&str] = &[
+    "schema.before-commit",
+    "schema.after-commit",
     "document.before-commit",
     "document.after-commit",
     "event.before-commit",
     "event.after-commit",
+    "files.in-temporary",
     "files.before-change",
     "files.after-change",
+    "secret.before-change",
+    "secret.after-change",
+    "compiled.in-key",
+    "compiled.before-change",
+    "compiled.after-change",
+    "record.before-change",
+    "record.after-change",
 ];
 
 /// Dies here where `REMIT_FAIL_POINT` names this point: `NAME`, or `NAME:N` for the N-th time that it is reached. Release

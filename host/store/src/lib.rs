@@ -103,6 +103,7 @@ impl Store {
             return Err(Error::TooNew { found });
         }
         if found < SCHEMA_VERSION {
+            fail::point("schema.before-commit");
             connection.execute_batch(&format!(
                 "BEGIN IMMEDIATE;
                  CREATE TABLE IF NOT EXISTS event (
@@ -118,6 +119,7 @@ impl Store {
                  PRAGMA user_version = {SCHEMA_VERSION};
                  COMMIT;"
             ))?;
+            fail::point("schema.after-commit");
         }
         Ok(Self { connection: Mutex::new(connection), running })
     }

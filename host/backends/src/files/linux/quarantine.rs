@@ -140,6 +140,7 @@ impl<'a> Quarantine<'a> {
     /// Leaves nothing behind where nothing is kept.
     pub(super) fn close(self) {
         let before = Stat::of_dir(&self.root.dir);
+        fail::point("files.before-change");
         if unlinkat(&self.root.dir, QUARANTINE, AtFlags::REMOVEDIR).is_ok()
             && let Ok(before) = before
         {
@@ -182,6 +183,7 @@ pub(super) fn put_back_modified(folder: &Dir, modified: Stamp) {
 
 fn open_or_make(root: &Root) -> Result<Dir, Error> {
     let before = Stat::of_dir(&root.dir)?;
+    fail::point("files.before-change");
     match mkdirat(&root.dir, QUARANTINE, Mode::RWXU) {
         Ok(()) => put_back_modified(&root.dir, before.modified),
         Err(Errno::EXIST) => {}

@@ -8,6 +8,7 @@ use contract::files_write::Removal;
 use contract::types::{Change, Effect, Error};
 use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::Errno;
+use store::fail;
 
 use crate::errors;
 use crate::files::path::RelPath;
@@ -155,7 +156,10 @@ pub(super) fn for_good(
 
 /// Removes a name and all that is below it, and says how many bytes the disk has back. Stops at a mount point.
 pub(super) fn erase(folder: &Dir, name: &CStr) -> Result<u64, Error> {
-    erase_level(folder, name, 0)
+    fail::point("files.before-change");
+    let freed = erase_level(folder, name, 0)?;
+    fail::point("files.after-change");
+    Ok(freed)
 }
 
 fn erase_level(folder: &Dir, name: &CStr, depth: u32) -> Result<u64, Error> {

@@ -130,6 +130,7 @@ impl Writing<'_> {
         let mut file = std::fs::File::from(fd);
         let io = |error: std::io::Error| errors::io(&format!("`{}`", self.path), &error);
         file.write_all(&self.call.content).map_err(io)?;
+        fail::point("files.in-temporary");
         if let Some((old, seen)) = like {
             take_after(&file, old, seen).map_err(|error| io(error.into()))?;
         }
@@ -216,9 +217,7 @@ pub(super) fn folder(job: &Job, call: &MakeFolder) -> Result<(Change, Vec<Undo>)
     };
     let (above, _) = root.place(first)?;
     let above_before = Stat::of_dir(&above)?.modified;
-    fail::point("files.before-change");
     make_all(&root, &missing)?;
-    fail::point("files.after-change");
     let change = Change::new(Effect::Changed, None, Some(FOLDER.to_owned()));
     let made = missing.iter().map(|folder| folder.as_str().to_owned()).collect();
     let undo = Token::new(&call.root, first, &change, above_before, &above, Did::Made { made })?.undo();
@@ -240,13 +239,17 @@ fn make_all(root: &Root, missing: &[&RelPath]) -> Result<(), Error> {
 
 fn make_one(root: &Root, path: &RelPath) -> Result<(), Error> {
     let (above, name) = root.place(path)?;
+    fail::point("files.before-change");
     mkdirat(&above, name, Mode::from_raw_mode(0o755)).map_err(|error| io(path.as_str(), error))?;
+    fail::point("files.after-change");
     sync(&above)
 }
 
 /// Removes a folder that has nothing in it.
 pub(super) fn remove_empty(root: &Root, path: &RelPath) -> Result<(), Error> {
     let (above, name) = root.place(path)?;
+    fail::point("files.before-change");
     unlinkat(&above, name, AtFlags::REMOVEDIR).map_err(|error| io(path.as_str(), error))?;
+    fail::point("files.after-change");
     sync(&above)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use store::fail;
 use zeroize::Zeroizing;
 
 use super::{VaultError, is_name};
@@ -86,13 +87,18 @@ impl Folder {
         file.write_all(bytes)
             .and_then(|()| file.sync_all())
             .map_err(|source| VaultError::Io { path: path.clone(), source })?;
+        fail::point("secret.before-change");
         fs::renameat(&self.fd, &temporary, &self.fd, name).map_err(|errno| io(&path, errno))?;
+        fail::point("secret.after-change");
         fs::fsync(&self.fd).map_err(|errno| io(&self.path, errno))
     }
 
     /// Removes a secret's file. False where there was none.
     pub(super) fn remove(&self, name: &str) -> Result<bool, VaultError> {
-        match fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+        fail::point("secret.before-change");
+        let removed = fs::unlinkat(&self.fd, name, AtFlags::empty());
+        fail::point("secret.after-change");
+        match removed {
             Ok(()) => fs::fsync(&self.fd).map(|()| true).map_err(|errno| io(&self.path, errno)),
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(io(&self.path.join(name), errno)),
