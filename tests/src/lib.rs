@@ -18,9 +18,11 @@ mod cgroups;
 pub mod hosts;
 mod keeper;
 mod names;
+pub mod remit;
 mod root;
 
 pub use hosts::Host;
+pub use remit::Remit;
 pub use root::Root;
 #[doc(hidden)]
 pub use root::required;

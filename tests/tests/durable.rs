@@ -1,0 +1,128 @@
+//! No durable write without a fail point beside it: or a crash at it is never tried.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::built;
+
+/// What makes something last, or takes it away.
+const WRITES: [&str; 14] = [
+    ".commit()",
+    "COMMIT;",
+    "::rename(",
+    "renameat(",
+    "renameat_with(",
+    "sync_all(",
+    "sync_data(",
+    "fsync(",
+    "ftruncate(",
+    "set_len(",
+    "mkdirat(",
+    "unlinkat(",
+    "fs::write(",
+    "remove_file(",
+];
+
+/// Where a person's words, or a name that says nothing by itself, are written: by file and function, and why nothing is lost.
+const WITHOUT: &[(&str, &str, &str)] = &[
+    ("host/backends/src/files/linux/quarantine.rs", "sync", "has the disk know what its callers did beside a point"),
+    ("host/backends/src/files/linux/remove.rs", "erase_level", "`erase` calls it between two points"),
+    ("host/backends/src/patch/linux/jobs.rs", "take", "for a person to read: the job's document is what counts"),
+    ("host/cli/src/source.rs", "build", "what was built is built again"),
+    ("host/store/src/runs.rs", "drop", "a lock's name says nothing"),
+    ("host/store/src/runs.rs", "sweep_locks", "a lock's name says nothing"),
+];
+
+/// Crates that run on a device.
+const CRATES: [&str; 6] = ["artifact", "backends", "cli", "model", "runtime", "store"];
+
+/// Modules that only tests have.
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().unwrap().to_str().unwrap();
+    let name_is = ["conformance", "hostile", "real_root", "server", "testing", "tests"].contains(&name)
+        || name.ends_with("_tests");
+    name_is || path.components().any(|it| ["conformance", "tests"].contains(&it.as_os_str().to_str().unwrap()))
+}
+
+fn sources() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> =
+        CRATES.iter().map(|name| built::repository().join("host").join(name).join("src")).collect();
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if !is_test(&path) => sources.push(path),
+                false => {}
+            }
+        }
+    }
+    sources.sort();
+    sources
+}
+
+/// Functions, by name, with their lines. rustfmt wrote them: one ends where a brace stands as far in as its `fn`.
+fn functions(source: &str) -> Vec<(String, Vec<&str>)> {
+    let source = source.split("mod tests {\n").next().unwrap();
+    let lines: Vec<&str> = source.lines().collect();
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let mut functions = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let words = line.trim_start();
+        let Some((before, rest)) = words.split_once("fn ") else { continue };
+        let is_function =
+            before.split(' ').all(|it| ["", "pub", "pub(crate)", "pub(super)", "async", "const"].contains(&it));
+        if !is_function {
+            continue;
+        }
+        let name = rest.split(['(', '<']).next().unwrap().to_owned();
+        let body = lines[at..]
+            .iter()
+            .skip(1)
+            .take_while(|it| it.trim().is_empty() || it.trim() != "}" || depth(it) != depth(line));
+        functions.push((name, std::iter::once(line).chain(body).copied().collect()));
+    }
+    functions
+}
+
+/// Functions that make something last and do not pass a fail point.
+fn without_a_point(source: &str) -> Vec<String> {
+    let writes = |line: &&str| !line.trim_start().starts_with("//") && WRITES.iter().any(|write| line.contains(write));
+    let is_open =
+        |body: &[&str]| body.iter().any(|it| writes(&it)) && !body.iter().any(|it| it.contains("fail::point(\""));
+    functions(source).into_iter().filter(|(_, body)| is_open(body)).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn every_durable_write_has_a_fail_point() {
+    let mut found = Vec::new();
+    for path in sources() {
+        let name = path.strip_prefix(built::repository()).unwrap().to_str().unwrap().to_owned();
+        let open = without_a_point(&fs::read_to_string(&path).unwrap());
+        found.extend(open.into_iter().map(|function| format!("{name}: {function}")));
+    }
+    let mut known: Vec<String> = WITHOUT.iter().map(|(file, function, _)| format!("{file}: {function}")).collect();
+    known.sort();
+    found.sort();
+    assert_eq!(found, known, "each needs `store::fail::point(…)` before it and after it, or its reason in WITHOUT");
+}
+
+#[test]
+fn a_write_without_a_point_is_found() {
+    let with = "fn one() {\n    fail::point(\"a\");\n    transaction.commit()?;\n}\n";
+    let without =
+        "impl It {\n    pub(super) fn two(\n        &self,\n    ) -> T {\n        fs::rename(a, b)\n    }\n}\n";
+    assert_eq!(without_a_point(with), [""; 0]);
+    assert_eq!(without_a_point(without), ["two"]);
+    assert_eq!(without_a_point(&format!("{with}{without}")), ["two"]);
+}
+
+/// A point that nobody passes would be listed in vain.
+#[test]
+fn every_point_is_passed_somewhere() {
+    let all: String = sources().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let unused: Vec<_> =
+        store::fail::POINTS.iter().filter(|point| !all.contains(&format!("fail::point(\"{point}\")"))).collect();
+    assert_eq!(unused, [&""; 0]);
+}
