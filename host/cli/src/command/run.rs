@@ -131,7 +131,7 @@ impl Hand {
     fn new(args: &Args, plugin: &Plugin, device: Device, store: &Arc<Store>) -> anyhow::Result<Self> {
         let manifest = plugin.manifest();
         let parameters = parameters::resolve(&manifest.parameters, given(args)?)
-            .with_context(|| format!("`{}` takes {}", manifest.plugin.name, manifest.parameters))?;
+            .with_context(|| format!("`{}` takes{}", manifest.plugin.name, takes(&manifest.parameters)))?;
         let plan = args.plan.map(|run| plan(store, run, plugin, &parameters)).transpose()?;
         if plan.is_some() && !matches!(args.mode, RunMode::Enforce) {
             bail!("`--plan` ties an enforce run to a dry run: add `--mode enforce`");
@@ -285,6 +285,26 @@ fn given(args: &Args) -> anyhow::Result<Map<String, Value>> {
         given.insert(name.clone(), value);
     }
     Ok(given)
+}
+
+/// The parameters of a schema, a line each.
+fn takes(schema: &Value) -> String {
+    let required = |name: &str| {
+        let names = schema.get("required").and_then(Value::as_array);
+        names.is_some_and(|names| names.iter().any(|it| it.as_str() == Some(name)))
+    };
+    let properties = schema.get("properties").and_then(Value::as_object).filter(|properties| !properties.is_empty());
+    let Some(properties) = properties else { return " no parameters".to_owned() };
+    let line = |(name, property): (&String, &Value)| {
+        let text = |key: &str| property.get(key).and_then(Value::as_str).unwrap_or_default();
+        let default = match (required(name), property.get("default")) {
+            (true, _) => ", required".to_owned(),
+            (false, Some(default)) if !default.is_null() => format!(", {default} if left out"),
+            (false, _) => String::new(),
+        };
+        format!("\n  --param {name}=… ({}{default}) {}", text("type"), text("description"))
+    };
+    properties.iter().map(line).collect()
 }
 
 pub(super) fn limits(of_manifest: &model::Limits, given: &[(String, String)]) -> anyhow::Result<model::Limits> {
