@@ -21,6 +21,7 @@ pub(crate) struct RunSummary {
     blame: Option<outcome::Blame>,
     detail: String,
     summary: String,
+    remedy: String,
     findings: Vec<Finding>,
     facts: Option<serde_json::Value>,
     effects: Vec<Effect>,
@@ -92,6 +93,7 @@ impl RunSummary {
             blame: None,
             detail: String::new(),
             summary: String::new(),
+            remedy: String::new(),
             findings: Vec::new(),
             facts: None,
             effects: Vec::new(),
@@ -110,6 +112,7 @@ impl RunSummary {
                 self.findings.clone_from(&report.findings);
                 self.facts = report.facts.as_deref().and_then(|facts| serde_json::from_str(facts).ok());
             }
+            Event::Remedied { summary, .. } => self.remedy.clone_from(summary),
             Event::Called(called) => {
                 let effect = |effect: &EffectRecord| Effect {
                     interface: called.interface.clone(),
@@ -159,7 +162,7 @@ impl RunSummary {
         let word = |verdict: Option<outcome::Verdict>| verdict.map(|it| it.to_string()).unwrap_or_default();
         let outcome = self.outcome.map(|it| it.to_string()).unwrap_or_else(|| "under way".to_owned());
         output::text(&format!("{} {} {}: {} ({outcome})", self.run, self.plugin, self.mode, word(self.verdict)));
-        for line in [&self.summary, &self.detail].into_iter().filter(|line| !line.is_empty()) {
+        for line in [&self.remedy, &self.summary, &self.detail].into_iter().filter(|line| !line.is_empty()) {
             output::text(&format!("  {line}"));
         }
         for finding in &self.findings {
