@@ -23,6 +23,15 @@ pub(crate) const TO_TEST: &[&str] = &[
     "systemd-container",
 ];
 
+/// Debian packages that the demo needs beside those of the tests.
+pub(crate) const TO_DEMO: &[&str] = &[
+    // A volume of its own.
+    "e2fsprogs",
+    "mount",
+    // A mail server on loopback.
+    "python3-aiosmtpd",
+];
+
 /// Installs the targets that are missing.
 pub(crate) fn rust_targets(wanted: &[&str]) -> anyhow::Result<()> {
     let installed = output(Command::new("rustup").args(["target", "list", "--installed"]))
@@ -64,7 +73,8 @@ pub(crate) fn debian_packages(wanted: &[&str]) -> anyhow::Result<()> {
     run(&mut install)
 }
 
-fn is_root() -> anyhow::Result<bool> {
+/// Whether root runs this.
+pub(crate) fn is_root() -> anyhow::Result<bool> {
     Ok(output(Command::new("id").arg("--user"))?.trim() == "0")
 }
 

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod check;
+mod demo;
 mod test;
 
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 #[derive(clap::Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 pub(crate) enum Command {
+    Demo(demo::Args),
     Check(check::Args),
     Test(test::Args),
 }
@@ -16,6 +18,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Demo(args) => demo::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Test(args) => test::run(&args),
         }
