@@ -1,4 +1,4 @@
-//! What a [Remit](https://github.com/msp-automation/remit) plugin is written with: a struct, a trait and one macro.
+//! What a Remit plugin is written with: a struct, a trait and one macro.
 //!
 //! The struct is the plugin's parameters, and serde reads them. [`Detect`] looks and reports; [`Remediate`] puts right what was
 //! found. [`plugin!`] makes a component of them, and a plugin that only looks can import nothing that changes the machine.
