@@ -93,13 +93,18 @@ fn harmless(what: impl Into<String>) -> Result<Report> {
     Ok(Report::compliant(what))
 }
 
+#[expect(clippy::panic, clippy::print_stdout, reason = "this is what it is for")]
 impl Detect for Hostile {
     fn detect(&self) -> Result<Report> {
         let amount = self.amount;
         match self.act {
-            Act::Work => drop(black_box(work(amount))),
+            Act::Work => {
+                black_box(work(amount));
+            }
             Act::Sleep => std::thread::sleep(self.time()),
-            Act::HostSleep => drop(run::sleep(self.time())),
+            Act::HostSleep => {
+                run::sleep(self.time());
+            }
             Act::Spin => spin(self.time()),
             Act::Allocate => drop(black_box(vec![1_u8; amount])),
             Act::HoldSecrets => {

@@ -1,5 +1,12 @@
 //! Hostile guests, and the one host that they all run on.
 #![allow(dead_code, reason = "each test uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "only tests use it, and a test that cannot go on panics"
+)]
 
 pub(crate) mod build;
 pub(crate) mod components;
