@@ -1,5 +1,13 @@
 //! Managed hosts are what they claim to be.
-#![allow(clippy::disallowed_methods, reason = "a test starts itself again, to be killed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test that cannot go on panics, and starts what a person would start"
+)]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

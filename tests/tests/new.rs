@@ -1,5 +1,13 @@
 //! A plugin of one's own: written by `remit new`, built and run far from this repository.
-#![allow(clippy::disallowed_methods, reason = "the test is a person at a shell")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test that cannot go on panics, and starts what a person would start"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
