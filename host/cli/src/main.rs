@@ -10,6 +10,7 @@ mod reconcile;
 mod source;
 mod suspended;
 mod watch;
+mod whole;
 
 use std::process::ExitCode;
 

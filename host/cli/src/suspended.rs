@@ -7,6 +7,7 @@ use artifact::Plugin;
 use model::RunId;
 
 use crate::context::Context;
+use crate::whole;
 
 /// Where systemd looks for units that the machine's owner made.
 const UNITS: &str = "/etc/systemd/system";
@@ -16,13 +17,13 @@ pub(crate) fn leave(context: &Context, run: RunId, plugin: &Plugin) -> anyhow::R
     let file = plugin_file(context, run);
     let folder = context.state.join("suspended");
     std::fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
-    std::fs::write(&file, plugin.bytes()).with_context(|| format!("{}", file.display()))?;
+    whole::write(&file, plugin.bytes()).with_context(|| format!("{}", file.display()))?;
     if !Path::new("/run/systemd/system").is_dir() {
         crate::output::say(&format!("note: no systemd here: after the reboot, call `remit resume {run}`"));
         return Ok(());
     }
     let unit = Path::new(UNITS).join(unit_name(run));
-    std::fs::write(&unit, unit_text(context, run)?).with_context(|| format!("{}", unit.display()))?;
+    whole::write(&unit, unit_text(context, run)?.as_bytes()).with_context(|| format!("{}", unit.display()))?;
     let wanted = wanted(run);
     if let Some(folder) = wanted.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;

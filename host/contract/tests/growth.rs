@@ -10,7 +10,6 @@
     reason = "a test that cannot go on panics, and starts what a person would start"
 )]
 
-
 use std::path::PathBuf;
 
 use wit_parser::{Docs, Resolve, TypeDef, TypeDefKind, TypeOwner};

@@ -16,8 +16,8 @@ pub const POINTS: &[&str] = &[
     "compiled.in-key",
     "compiled.before-change",
     "compiled.after-change",
-    "record.before-change",
-    "record.after-change",
+    "whole.before-change",
+    "whole.after-change",
 ];
 
 /// Dies here where `REMIT_FAIL_POINT` names this point: `NAME`, or `NAME:N` for the N-th time that it is reached. Release

@@ -1,6 +1,4 @@
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +14,7 @@ use model::policy::{self, Allow, Missing};
 use model::{Ended, Event, Outcome, Plan, Recorded, Resources, RunId, Started, Verdict, parameters};
 use runtime::{Recorder, Request};
 use serde_json::{Map, Value};
-use store::{Store, fail};
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::summary::RunSummary;
@@ -24,7 +22,7 @@ use crate::context::{Context, HostPolicy};
 use crate::fault::Refused;
 use crate::source;
 use crate::watch::Spinner;
-use crate::{exit, lock, output, reconcile, suspended};
+use crate::{exit, lock, output, reconcile, suspended, whole};
 
 /// Run a plugin once on this machine
 #[derive(clap::Args)]
@@ -381,22 +379,5 @@ fn not_granted(missing: &[Missing], plugin: &str, policy: &HostPolicy) -> Refuse
 
 fn write_record(path: &Path, events: &[Recorded]) -> anyhow::Result<()> {
     let lines: Result<Vec<String>, _> = events.iter().map(serde_json::to_string).collect();
-    whole(path, &(lines?.join("\n") + "\n")).with_context(|| format!("{}", path.display()))
-}
-
-/// Writes a file whole or not at all: half of a record would replay as another run.
-fn whole(path: &Path, text: &str) -> std::io::Result<()> {
-    // What is no file, such as /dev/stdout, cannot be replaced by one.
-    if path.metadata().is_ok_and(|there| !there.is_file()) {
-        return std::fs::write(path, text);
-    }
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fail::point("record.before-change");
-    std::fs::rename(&unfinished, path)?;
-    fail::point("record.after-change");
-    Ok(())
+    whole::write(path, (lines?.join("\n") + "\n").as_bytes()).with_context(|| format!("{}", path.display()))
 }
