@@ -154,7 +154,7 @@ fn points(prefixes: &[&str]) -> impl Iterator<Item = &'static str> {
 
 const OF_RUNS: [&str; 3] = ["document.", "event.", "files."];
 const OF_NEW_FOLDERS: [&str; 2] = ["schema.", "compiled."];
-const OF_RECORDS: [&str; 1] = ["record."];
+const OF_RECORDS: [&str; 1] = ["whole."];
 const OF_SECRETS: [&str; 1] = ["secret."];
 
 #[test]

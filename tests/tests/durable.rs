@@ -100,8 +100,7 @@ fn functions(source: &str) -> Vec<(String, Vec<&str>)> {
 /// Functions that make something last and do not pass a fail point.
 fn without_a_point(source: &str) -> Vec<String> {
     let writes = |line: &&str| !line.trim_start().starts_with("//") && WRITES.iter().any(|write| line.contains(write));
-    let is_open =
-        |body: &[&str]| body.iter().any(writes) && !body.iter().any(|it| it.contains("fail::point(\""));
+    let is_open = |body: &[&str]| body.iter().any(writes) && !body.iter().any(|it| it.contains("fail::point(\""));
     functions(source).into_iter().filter(|(_, body)| is_open(body)).map(|(name, _)| name).collect()
 }
 
