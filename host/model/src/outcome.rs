@@ -16,7 +16,7 @@ pub enum Verdict {
     Fixed,
     /// Changes were made, and what they were to fix is still found.
     Recurred,
-    /// It could not be put right: `remediate` gave up.
+    /// An undo that could not take everything back. A plugin whose `remediate` gives up ends with outcome `plugin-error` instead.
     Failed,
     /// The plugin has nothing to say about this machine.
     NotApplicable,

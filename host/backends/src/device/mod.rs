@@ -1,5 +1,5 @@
-//! `device`: facts about this machine. On Linux they come from /proc, /sys, /etc and /run, read as files: nothing is run
-//! but needrestart, and nothing is written but the device's id, once.
+//! `device`: facts about this machine. On Linux they come from /proc, /sys, /etc and /run, read as files: nothing is
+//! run, and nothing is written but the device's id, once.
 
 #[cfg(target_os = "linux")]
 mod linux;
