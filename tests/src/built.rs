@@ -11,6 +11,15 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
+/// Where cargo builds this: `deps`, two folders below, holds the running test.
+pub fn target() -> &'static Path {
+    static TARGET: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().unwrap();
+        test.ancestors().nth(3).unwrap().to_owned()
+    });
+    &TARGET
+}
+
 /// The `remit` binary, a debug build.
 pub fn remit() -> &'static Path {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -1,15 +1,7 @@
 //! What tests of the whole system stand on: managed hosts, booted from a real Debian with systemd as its first process, and
 //! apt repositories made on the spot.
 //!
-//! A test that needs root starts with `let root = tests::need_root!();`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "only tests use it, and a test that cannot go on panics"
-)]
+//! A test that needs root starts with `let root = tests::need_root!();`. One that has a long form asks `tests::soak!()`.
 
 pub mod apt;
 mod base;

@@ -1,14 +1,5 @@
 //! `kill -9` at every durable write and at random moments: each run has exactly one end, nothing is half written, and what was in
 //! flight is `unknown`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

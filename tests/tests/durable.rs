@@ -1,13 +1,4 @@
 //! No durable write without a fail point beside it: or a crash at it is never tried.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,4 @@
 //! Each documented exit code has a run that really ends so.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,13 +1,4 @@
-//! Every first-party plugin does what its fixtures say, and imports nothing but what its label does.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
+//! Every first-party plugin does what its fixtures say.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,13 +1,4 @@
 //! A plugin that lacks grants is refused before it is compiled, and told what would let it run.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use std::fs;
 

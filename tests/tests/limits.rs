@@ -1,10 +1,4 @@
 //! Every limit has a guest that runs into it: it ends with its own outcome, and completes where the limit is higher.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and says what it measured"
-)]
 
 mod hostile;
 

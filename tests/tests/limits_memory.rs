@@ -1,10 +1,5 @@
 //! Hostile guests leave nothing behind: after a second pass of all of them the host is as large as after the first. A test
 //! file of its own is a process of its own, in which nobody else's memory is counted.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and says what it measured"
-)]
 
 mod hostile;
 

@@ -1,14 +1,5 @@
 //! Plugins on a managed host: updates with the reboot that they need, an install that outlives its host, and a service that
 //! is brought back over D-Bus.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use std::process::Output;
 use std::time::{Duration, Instant};

@@ -1,13 +1,4 @@
 //! A secret that a server sends back is nowhere: not in the record, the log, the output or the store, in no form.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,41 +1,18 @@
 //! A plugin of one's own: written by `remit new`, built and run far from this repository.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// The `remit` of this source, in the folder that cargo builds into.
-fn remit() -> (PathBuf, PathBuf) {
-    // target/debug/deps/new-0123
-    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    // As the workspace is tested, or features would differ and the engine be compiled a second time.
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--workspace", "--bin", "remit"]).current_dir(repository);
-    let built = tests::built::own(build.env("CARGO_TARGET_DIR", &target)).output().unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    (target.join("debug/remit"), target)
-}
+use tests::built;
 
 /// A shell in a folder that has nothing to do with the repository.
 struct Shell {
     folder: tempfile::TempDir,
-    remit: PathBuf,
-    target: PathBuf,
 }
 
 impl Shell {
     fn new() -> Self {
-        let (remit, target) = remit();
-        Self { folder: tempfile::tempdir().unwrap(), remit, target }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, below: &str) -> PathBuf {
@@ -43,13 +20,13 @@ impl Shell {
     }
 
     fn command(&self, below: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.remit);
+        let mut command = Command::new(built::remit());
         command.args(args).current_dir(self.path(below)).env_clear();
         for kept in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"] {
             command.envs(std::env::var_os(kept).map(|value| (kept, value)));
         }
         // Kept between two runs of this test: what is new in each is the project.
-        command.env("CARGO_TARGET_DIR", self.target.join("new-project"));
+        command.env("CARGO_TARGET_DIR", built::target().join("new-project"));
         command.env("REMIT_STATE", self.path("state"));
         command
     }

@@ -1,13 +1,4 @@
 //! A dry run cannot lie: it touches nothing, and what it planned is what the run that is tied to it does.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use std::fs;
 use std::io::Read as _;

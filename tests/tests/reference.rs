@@ -1,13 +1,4 @@
 //! `host/cli/reference.md` is what `remit --help` and the help of every command below it say.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use tests::{Remit, built, remit};
 

@@ -1,13 +1,4 @@
 //! A recorded run goes the same way again on another machine, and where its record was changed, it is said at which call.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that cannot go on panics, and starts what a person would start"
-)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,6 @@
 //! Hostile guests, and the one host that they all run on.
 #![allow(dead_code, reason = "each test uses its part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "only tests use it, and a test that cannot go on panics"
-)]
 
-pub(crate) mod build;
 pub(crate) mod components;
 pub(crate) mod server;
 pub(crate) mod table;
@@ -27,6 +19,7 @@ use runtime::{Compiler, Engine, MemoryRecorder, NoObserver, Options, Prepared, R
 use serde_json::{Value, json};
 use store::Store;
 use tempfile::TempDir;
+use tests::built;
 use tokio_util::sync::CancellationToken;
 
 use table::{Ends, Guest, Row};
@@ -64,13 +57,10 @@ impl Lab {
     async fn new() -> Self {
         let engine = Engine::new(Options::default()).unwrap();
         let server = server::start();
-        let component = build::guest();
-        let schema = runtime::parameters_schema(&component).await.unwrap();
-        let text = include_str!("../../guests/plugin.toml");
-        let manifest = Manifest::from_toml(text, schema).unwrap();
-        let plugin = artifact::verify_local(artifact::embed(component, &manifest)).unwrap();
+        let guest = built::folder(&built::repository().join("tests/guests"));
+        let plugin = artifact::verify_local(std::fs::read(guest).unwrap()).unwrap();
         let parameters = json!({ "act": "work", "origins": [format!("http://{server}"), "127.0.0.0/8"] });
-        let grants = manifest.wishes(parameters.as_object().unwrap()).unwrap();
+        let grants = plugin.manifest().wishes(parameters.as_object().unwrap()).unwrap();
         let hostile = prepare(&engine, &plugin, &grants).await;
         let mut components = BTreeMap::new();
         for guest in table::guests() {

@@ -5,17 +5,41 @@ use crate::workspace::Workspace;
 /// The project of a new plugin holds a copy of it, and there is no such workspace.
 const STANDS_ALONE: &str = "sdk";
 
-/// Every crate is linted like the others.
+/// Every crate is linted like the others: by the workspace's table, or by one of its own that leaves nothing of that out.
 pub(super) fn lints(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let top: toml::Table = std::fs::read_to_string(workspace.root.join("Cargo.toml"))?.parse()?;
+    let all = names(top.get("workspace").and_then(|it| it.get("lints")));
     let mut complaints = Vec::new();
     for it in workspace.crates.iter().filter(|it| it.folder != STANDS_ALONE) {
         let manifest: toml::Table = it.manifest.parse()?;
-        let workspace = manifest.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
-        if workspace != Some(true) {
-            complaints.push(format!("{}/Cargo.toml lacks `[lints]` with `workspace = true`", it.folder));
-        }
+        complaints.extend(unlinted(&all, &manifest).map(|what| format!("{}/Cargo.toml {what}", it.folder)));
     }
     Ok(complaints)
+}
+
+/// What is wrong with a crate's lints.
+fn unlinted(all: &[String], manifest: &toml::Table) -> Option<String> {
+    let lints = manifest.get("lints");
+    if lints.and_then(|it| it.get("workspace")?.as_bool()) == Some(true) {
+        return None;
+    }
+    let own = names(lints);
+    if own.is_empty() {
+        return Some("lacks `[lints]` with `workspace = true`".to_owned());
+    }
+    let missing: Vec<&str> = all.iter().filter(|name| !own.contains(name)).map(String::as_str).collect();
+    (!missing.is_empty()).then(|| format!("has lints of its own, and leaves out {}", missing.join(", ")))
+}
+
+/// The lints of a table, such as `clippy.todo`.
+fn names(lints: Option<&toml::Value>) -> Vec<String> {
+    let tools = lints.and_then(toml::Value::as_table).into_iter().flatten();
+    let of_tool = |(tool, lints): (&String, &toml::Value)| {
+        let lints: Vec<String> =
+            lints.as_table().into_iter().flatten().map(|(name, _)| format!("{tool}.{name}")).collect();
+        lints
+    };
+    tools.flat_map(of_tool).collect()
 }
 
 /// Whoever reads Rust knows what these are for.
@@ -71,6 +95,16 @@ mod tests {
     fn a_crate_without_lints_is_named() {
         let workspace = made_up(&[("host/a", "[lints]\nworkspace = true\n", &[]), ("host/b", "[lints]\n", &[])]);
         assert_eq!(lints(&workspace).unwrap(), ["host/b/Cargo.toml lacks `[lints]` with `workspace = true`"]);
+    }
+
+    #[test]
+    fn lints_of_a_crate_leave_nothing_of_the_workspace_out() {
+        let all = ["clippy.todo", "rust.unsafe_code"].map(str::to_owned);
+        let of = |text: &str| unlinted(&all, &text.parse().unwrap());
+        let both = "[lints.rust]\nunsafe_code = \"deny\"\n[lints.clippy]\ntodo = \"allow\"\npanic = \"warn\"\n";
+        assert_eq!(of(both), None);
+        let left_out = of(&both.replace("todo", "other")).unwrap();
+        assert_eq!(left_out, "has lints of its own, and leaves out clippy.todo");
     }
 
     #[test]
