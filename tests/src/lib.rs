@@ -7,14 +7,20 @@ pub mod apt;
 mod base;
 pub mod built;
 mod cgroups;
+mod harness;
 pub mod hosts;
 mod keeper;
 mod names;
 pub mod remit;
 mod root;
+mod soak;
+pub mod wasm_tools;
 
 pub use hosts::Host;
 pub use remit::Remit;
 pub use root::Root;
 #[doc(hidden)]
 pub use root::required;
+#[doc(hidden)]
+pub use soak::is_soak;
+pub use soak::{SOAK, seed};

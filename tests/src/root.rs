@@ -1,6 +1,6 @@
 //! Tests that need root say so, and never pass without it unseen.
 
-use std::io::Write as _;
+use crate::harness;
 
 /// This process may make managed hosts: it is root, and everything is installed.
 #[derive(Clone, Copy)]
@@ -32,10 +32,9 @@ const PROGRAMS: [(&str, &str); 7] = [
 
 /// Behind [`need_root!`]: `here` is the path of a function inside the test.
 pub fn required(here: &str) -> Option<Root> {
-    let name = here.trim_end_matches("::here").trim_end_matches("::{{closure}}");
+    let name = harness::name(here);
     if std::env::var_os("REMIT_TESTS_WITHOUT_ROOT").is_some() {
-        // Past the harness, which keeps what a passing test prints to itself; in one write, so that no other line gets in.
-        std::io::stderr().write_all(format!("skipped: {name}\n").as_bytes()).unwrap();
+        harness::tell(&format!("skipped: {name}"));
         return None;
     }
     let missing = missing();

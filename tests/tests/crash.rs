@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tests::{Remit, remit};
@@ -267,12 +267,9 @@ impl Chance {
 
 #[test]
 fn a_run_that_dies_at_a_random_moment_is_closed() {
-    const KILLS: u32 = 20;
     const TIMES: u32 = 40;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let seed = std::env::var("REMIT_SEED").map_or(now.as_nanos() as u64, |seed| seed.parse().unwrap());
-    println!("REMIT_SEED={seed}");
-    let mut chance = Chance(seed);
+    let kills = if tests::soak!() { 200 } else { 20 };
+    let mut chance = Chance(tests::seed());
     let bench = Bench::new();
     bench.lay_out();
     assert!(bench.enforce(TIMES).status().unwrap().success());
@@ -281,7 +278,7 @@ fn a_run_that_dies_at_a_random_moment_is_closed() {
     assert!(bench.enforce(TIMES).status().unwrap().success());
     let whole = began.elapsed();
     let (mut killed, mut interrupted) = (0, 0);
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         bench.lay_out();
         let mut child = bench.enforce(TIMES).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole.mul_f64(chance.next() as f64 / u64::MAX as f64).max(Duration::from_millis(1)));
@@ -292,6 +289,6 @@ fn a_run_that_dies_at_a_random_moment_is_closed() {
         interrupted += u32::from(last["ended"]["outcome"] == "interrupted");
     }
     bench.check_runs(usize::MAX);
-    println!("{KILLS} kills within {whole:?}: {killed} in time, {interrupted} runs found interrupted");
-    assert!(killed > KILLS / 2, "most came before the end");
+    eprintln!("{kills} kills within {whole:?}: {killed} in time, {interrupted} runs found interrupted");
+    assert!(killed > kills / 2, "most came before the end");
 }

@@ -5,24 +5,29 @@ mod hostile;
 
 use hostile::{LAB, table};
 
-/// What a second pass may leave, in hundredths of what the first did.
+/// What any later pass may leave, in hundredths of what the first did.
 const PERCENT_MAX: u64 = 110;
 
 #[test]
 fn a_second_pass_of_all_guests_takes_no_more_memory_than_the_first() {
+    // What grows a little each time is seen after many.
+    let passes = if tests::soak!() { 12 } else { 2 };
     // The C library gives a large block back at once until it has freed one, and from then on keeps what is smaller: so that
-    // both passes are alike, it has freed the largest that counts before the first.
+    // all passes are alike, it has freed the largest that counts before the first.
     drop(std::hint::black_box(vec![1_u8; 31 << 20]));
     hostile::runtime().block_on(async {
         pass().await;
         let first = resident_pages();
-        pass().await;
-        let second = resident_pages();
-        eprintln!("resident: {first} pages after the first pass, {second} after the second");
-        assert!(
-            second * 100 <= first * PERCENT_MAX,
-            "{first} pages resident after the first pass, {second} after the second"
-        );
+        eprintln!("resident: {first} pages after the first pass");
+        for number in 2..=passes {
+            pass().await;
+            let now = resident_pages();
+            eprintln!("resident: {now} pages after pass {number}");
+            assert!(
+                now * 100 <= first * PERCENT_MAX,
+                "{first} pages resident after the first pass, {now} after pass {number}"
+            );
+        }
     });
 }
 

@@ -3,9 +3,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the developer who started it")]
 
 mod command;
+mod long_forms;
 mod process;
 mod setup;
 mod tally;
+mod suite;
 mod tidy;
 mod workspace;
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// A test that stands aside prints this and its name, and then returns.
 const SKIPPED: &str = "skipped: ";
+/// A test that takes its long form prints this and its name.
+const SOAKED: &str = "soaked: ";
 
 /// What became of the tests.
 #[derive(Default)]
@@ -12,7 +14,10 @@ pub(crate) struct Tally {
     returned: usize,
     failed: usize,
     ignored: usize,
-    skipped: BTreeSet<String>,
+    /// The tests that stood aside.
+    pub(crate) skipped: BTreeSet<String>,
+    /// The tests that took their long form.
+    pub(crate) soaked: BTreeSet<String>,
 }
 
 impl Tally {
@@ -20,6 +25,8 @@ impl Tally {
     pub(crate) fn read(&mut self, line: &str) {
         if let Some(name) = line.strip_prefix(SKIPPED) {
             self.skipped.insert(name.trim().to_owned());
+        } else if let Some(name) = line.strip_prefix(SOAKED) {
+            self.soaked.insert(name.trim().to_owned());
         } else if let Some(counts) = line.strip_prefix("test result: ") {
             self.returned += count(counts, "passed");
             self.failed += count(counts, "failed");

@@ -12,6 +12,8 @@ use crate::process::{cargo_command, output};
 pub(crate) struct Workspace {
     /// Its top folder.
     pub(crate) root: PathBuf,
+    /// Where cargo builds it.
+    pub(crate) target: PathBuf,
     /// Its crates.
     pub(crate) crates: Vec<Crate>,
     /// Every file that git tracks or would add, relative to the root.
@@ -46,6 +48,7 @@ impl Workspace {
         let metadata = output(cargo_command().args(["metadata", "--format-version", "1", "--no-deps"]))?;
         let metadata: Value = serde_json::from_str(&metadata)?;
         let root = PathBuf::from(text(&metadata, "workspace_root")?);
+        let target = PathBuf::from(text(&metadata, "target_directory")?);
         let packages = list(&metadata, "packages")?;
         let crates = packages.iter().map(|package| Crate::read(package, &root)).collect::<anyhow::Result<_>>()?;
         let listed = output(
@@ -59,7 +62,7 @@ impl Workspace {
             ]),
         )?;
         let files = listed.lines().map(str::to_owned).filter(|file| root.join(file).is_file()).collect();
-        Ok(Self { root, crates, files })
+        Ok(Self { root, target, crates, files })
     }
 }
 

@@ -38,8 +38,23 @@ pub(crate) struct Lab {
 pub(crate) struct Ran {
     pub(crate) ended: Ended,
     pub(crate) events: Vec<Event>,
-    /// From the request to the end.
+    /// From the request, or from when it was due, to the end.
     pub(crate) took: Duration,
+}
+
+/// What one run finds: a device that remembers nothing, and a folder of its own.
+pub(crate) struct Place {
+    device: Device,
+    _scratch: TempDir,
+}
+
+/// What is asked of the host.
+struct Asked {
+    guest: Guest,
+    amount: u64,
+    path: &'static str,
+    limits: Limits,
+    plan: Option<model::Plan>,
 }
 
 /// Made once a process: compiling takes longest.
@@ -90,12 +105,32 @@ impl Lab {
     }
 
     async fn run(&self, prepared: &Prepared, row: &Row, limits: Limits) -> Ran {
-        self.execute(prepared, row.guest, row.amount, self.path(row.limit), limits, None).await
+        let (guest, amount, path) = (row.guest, row.amount, self.path(row.limit));
+        self.execute(prepared, Asked { guest, amount, path, limits, plan: None }).await
     }
 
     /// Runs a guest with default limits.
     pub(crate) async fn run_guest(&self, guest: Guest, amount: u64, plan: Option<model::Plan>) -> Ran {
-        self.execute(self.prepared(guest), guest, amount, "/", Limits::default(), plan).await
+        self.execute(self.prepared(guest), Asked { guest, amount, path: "/", limits: Limits::default(), plan }).await
+    }
+
+    /// Runs a guest that only works, in a place made beforehand, and takes the time since it was due.
+    pub(crate) async fn neighbour(&self, rounds: u64, place: Place, due: Instant) -> Ran {
+        let guest = Guest::Act("work", Mode::Detect);
+        let asked = Asked { guest, amount: rounds, path: "/", limits: Limits::default(), plan: None };
+        let ran = self.execute_in(&place, self.prepared(guest), asked).await;
+        Ran { took: due.elapsed(), ..ran }
+    }
+
+    /// Makes a place to run in. It writes files, which is no part of what is measured and must hold up nobody.
+    pub(crate) async fn place(&self) -> Place {
+        let clock = Arc::clone(&self.clock);
+        tokio::task::spawn_blocking(move || place(clock)).await.unwrap()
+    }
+
+    /// What there is to be reached on this machine.
+    pub(crate) fn server(&self) -> SocketAddr {
+        self.server
     }
 
     fn prepared(&self, guest: Guest) -> &Prepared {
@@ -114,15 +149,13 @@ impl Lab {
         }
     }
 
-    async fn execute(
-        &self,
-        prepared: &Prepared,
-        guest: Guest,
-        amount: u64,
-        path: &str,
-        limits: Limits,
-        plan: Option<model::Plan>,
-    ) -> Ran {
+    async fn execute(&self, prepared: &Prepared, asked: Asked) -> Ran {
+        let place = self.place().await;
+        self.execute_in(&place, prepared, asked).await
+    }
+
+    async fn execute_in(&self, place: &Place, prepared: &Prepared, asked: Asked) -> Ran {
+        let Asked { guest, amount, path, limits, plan } = asked;
         let (mode, parameters) = match guest {
             Guest::Act(act, mode) => {
                 (mode, json!({ "act": act, "amount": amount, "url": format!("http://{}{path}", self.server) }))
@@ -130,9 +163,6 @@ impl Lab {
             Guest::Component(_) => (Mode::Detect, json!({})),
         };
         let Value::Object(parameters) = parameters else { unreachable!("it was just made") };
-        let clock = Arc::clone(&self.clock);
-        // It writes files, which is no part of what is measured and must hold up nobody.
-        let (device, _scratch) = tokio::task::spawn_blocking(move || device(clock)).await.unwrap();
         let request = Request {
             run: RunId::new(),
             mode,
@@ -153,15 +183,15 @@ impl Lab {
         };
         let recorder = MemoryRecorder::default();
         let (boxed, observer) = (Box::new(recorder.clone()), Arc::new(NoObserver));
-        let asked = Instant::now();
-        let ended = runtime::execute(prepared, request, &device, &self.clock, boxed, observer).await.unwrap();
-        let took = asked.elapsed();
+        let began = Instant::now();
+        let ended = runtime::execute(prepared, request, &place.device, &self.clock, boxed, observer).await.unwrap();
+        let took = began.elapsed();
         Ran { ended, events: recorder.events().into_iter().map(|(_, event)| event).collect(), took }
     }
 }
 
 /// This machine, with a root of its own, one secret, and nothing remembered.
-fn device(clock: Arc<dyn Clock>) -> (Device, TempDir) {
+fn place(clock: Arc<dyn Clock>) -> Place {
     let folder = tempfile::tempdir().unwrap();
     let scratch = folder.path().join("scratch");
     std::fs::create_dir(&scratch).unwrap();
@@ -179,7 +209,7 @@ fn device(clock: Arc<dyn Clock>) -> (Device, TempDir) {
         root: "/".into(),
         folder: folder.path().to_owned(),
     };
-    (backends::real(&shared), folder)
+    Place { device: backends::real(&shared), _scratch: folder }
 }
 
 impl Ran {
@@ -206,7 +236,8 @@ impl Ran {
         self.ended.outcome == Outcome::Completed
     }
 
-    fn summary(&self) -> &str {
+    /// What the guest reported in one line.
+    pub(crate) fn summary(&self) -> &str {
         let report = self.events.iter().find_map(|event| match event {
             Event::Reported { report, .. } => Some(report.summary.as_str()),
             _ => None,

@@ -1,11 +1,9 @@
 //! Runs every test, and says in one line how many there were.
 
-use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::process::ExitCode;
 
-use crate::process::{cargo_command, tee};
-use crate::setup;
-use crate::tally::Tally;
+use crate::suite;
+use crate::workspace::Workspace;
 
 /// Run every test, after installing what the tests need
 #[derive(clap::Args)]
@@ -20,33 +18,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    setup::rust_targets(&["wasm32-wasip2"])?;
-    if !args.no_root {
-        setup::debian_packages(setup::TO_TEST)?;
-    }
-    let start = Instant::now();
-    let mut tally = Tally::default();
-    let success = tee(&mut command(args), |line| tally.read(line))?;
-    eprintln!("\n{}tests took {:.0} s", tally.skipped_by_name(), start.elapsed().as_secs_f64());
-    // Nothing may follow this line: it is what a caller reads.
-    println!("{tally}");
-    Ok(if success && tally.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn command(args: &Args) -> Command {
-    let mut command = cargo_command();
-    command.args(["test", "--no-fail-fast"]);
+    suite::set_up(&Workspace::load()?, args.no_root)?;
+    let mut command = suite::command(args.no_root);
     if args.cargo.is_empty() {
         command.arg("--workspace");
     }
-    command.args(&args.cargo);
-    // Set here or nowhere: a variable left in somebody's shell must not leave tests out.
-    command.env_remove(WITHOUT_ROOT);
-    if args.no_root {
-        command.env(WITHOUT_ROOT, "1");
-    }
-    command
+    suite::run(command.args(&args.cargo), |_| Vec::new())
 }
-
-/// Tells the tests that need root to stand aside.
-const WITHOUT_ROOT: &str = "REMIT_TESTS_WITHOUT_ROOT";

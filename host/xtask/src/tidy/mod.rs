@@ -9,6 +9,7 @@ use anyhow::bail;
 
 pub(crate) use contract::pin as pin_contract;
 
+use crate::long_forms;
 use crate::workspace::Workspace;
 
 /// Answers a line for everything that breaks it.
@@ -22,6 +23,7 @@ const RULES: &[(&str, Rule)] = &[
     ("nothing stray at the top", tree::top_level),
     ("nothing that is true on one machine only", tree::one_machine),
     ("every locked crate comes from crates.io", tree::sources),
+    ("every long form of a test is one that `cargo xtask soak` runs", long_forms::astray),
     ("wit/README.md was read when wit/ changed", contract::pinned),
 ];
 
@@ -64,7 +66,7 @@ mod tests {
                     .collect(),
             })
             .collect();
-        Workspace { root: ".".into(), crates, files: Vec::new() }
+        Workspace { root: ".".into(), target: "target".into(), crates, files: Vec::new() }
     }
 
     #[test]
