@@ -5,9 +5,10 @@
 mod command;
 mod long_forms;
 mod process;
+mod remit;
 mod setup;
-mod tally;
 mod suite;
+mod tally;
 mod tidy;
 mod workspace;
 

@@ -6,9 +6,11 @@ use std::sync::mpsc;
 
 use anyhow::{Context as _, bail};
 
-/// The cargo that started us.
+/// The cargo that started us, which must not take what it told us about ourselves for its own.
 pub(crate) fn cargo_command() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    tests::built::own(&mut command);
+    command
 }
 
 /// Runs cargo, its output passed through.

@@ -2,6 +2,9 @@
 
 mod check;
 mod demo;
+mod new_plugin;
+mod plugins;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -13,6 +16,9 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Check(check::Args),
     Test(test::Args),
+    Soak(soak::Args),
+    Plugins(plugins::Args),
+    NewPlugin(new_plugin::Args),
 }
 
 impl Command {
@@ -21,6 +27,9 @@ impl Command {
             Self::Demo(args) => demo::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Test(args) => test::run(&args),
+            Self::Soak(args) => soak::run(&args),
+            Self::Plugins(args) => plugins::run(&args),
+            Self::NewPlugin(args) => new_plugin::run(&args),
         }
     }
 }
