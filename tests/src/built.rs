@@ -35,6 +35,15 @@ pub fn remit() -> &'static Path {
     &BUILT
 }
 
+/// The folders of the first-party plugins.
+pub fn plugins() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(repository().join("plugins")).unwrap().map(|entry| entry.unwrap().path());
+    let mut plugins: Vec<PathBuf> = entries.filter(|path| path.join("plugin.toml").exists()).collect();
+    plugins.sort();
+    assert!(!plugins.is_empty());
+    plugins
+}
+
 /// A first-party plugin, built with its manifest inside.
 pub fn plugin(name: &str) -> PathBuf {
     folder(&repository().join("plugins").join(name))

@@ -1,10 +1,11 @@
 //! What must be on the machine, and how it gets there.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::process::{output, run, shown};
+use crate::process::{cargo_command, output, run, shown};
 
 /// Debian packages that `check` needs.
 pub(crate) const TO_CHECK: &[&str] = &[
@@ -71,6 +72,23 @@ pub(crate) fn debian_packages(wanted: &[&str]) -> anyhow::Result<()> {
     eprintln!("{}", shown(&install));
     run(Command::new("apt-get").args(["update", "--quiet"]))?;
     run(&mut install)
+}
+
+/// Installs `wasm-tools`, which reads plugins independently of us: built once, below cargo's target folder.
+pub(crate) fn wasm_tools(target: &Path) -> anyhow::Result<()> {
+    if ::tests::wasm_tools::program(target).exists() {
+        return Ok(());
+    }
+    let folder = ::tests::wasm_tools::folder(target);
+    let build = folder.join("build");
+    let version = ::tests::wasm_tools::VERSION;
+    eprintln!("building wasm-tools {version}: once a target folder");
+    // Only what `component wit` takes, and not optimised: it reads a few components.
+    let mut install = cargo_command();
+    install.args(["install", "wasm-tools", "--version", version, "--locked", "--debug", "--quiet"]);
+    install.args(["--no-default-features", "--features", "component", "--config", "profile.dev.debug=false"]);
+    run(install.arg("--root").arg(&folder).arg("--target-dir").arg(&build))?;
+    std::fs::remove_dir_all(&build).with_context(|| format!("{}", build.display()))
 }
 
 /// Whether root runs this.

@@ -1,6 +1,8 @@
 //! Misbehaves on request: `act` says how, `amount` how much. Each act is meant to run into one limit of the host, and to end
 //! well where that limit is high enough.
 
+mod outside;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -76,6 +78,8 @@ enum Act {
     Exit,
     /// Panics.
     Panic,
+    /// Looks for a way out through WASI, and reports what it found.
+    LookOutside,
     /// Writes a key in `detect`.
     WriteInDetect,
     /// Writes a key in `remediate`; this is what `WriteInDetect` should have done.
@@ -140,6 +144,7 @@ impl Detect for Hostile {
             }
             Act::Exit => std::process::exit(0),
             Act::Panic => panic!("it panics on request"),
+            Act::LookOutside => return harmless(format!("found outside: {}", outside::look(&self.url))),
             Act::WriteInDetect => drop(kv_write::put_value("key", "value", None, 0)?),
             Act::WriteInRemediate | Act::WriteKv | Act::WriteFiles | Act::Hypocrite => {
                 return Ok(
