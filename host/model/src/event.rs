@@ -114,6 +114,9 @@ pub enum Event {
     Suspended {
         /// Until when it may go on.
         until_ms: u64,
+        /// The boot that it waits to be over; empty where the platform does not say.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        boot: String,
         /// What `remediate` is called with again.
         findings: Vec<Finding>,
     },
@@ -195,8 +198,8 @@ pub struct Called {
     pub duration_us: u64,
     /// The bytes that it handed over and got back, roughly.
     pub bytes: u64,
-    /// The answer: kept of mutators always, of readers in recordings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The answer: kept of mutators always, of readers in recordings. One of `null` is an answer too.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub answer: Option<Value>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,6 +210,10 @@ pub struct Called {
     /// What would undo it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Undo>,
+}
+
+fn there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// What a mutator did to one target.
@@ -230,6 +237,14 @@ impl EffectRecord {
     pub fn unknown(target: &str) -> Self {
         Self { target: target.to_owned(), effect: Effect::Unknown, before: None, after: None }
     }
+}
+
+/// How a run ended; none while it is under way or waits.
+pub fn end(events: &[Recorded]) -> Option<&Ended> {
+    events.iter().find_map(|recorded| match &recorded.event {
+        Event::Ended(ended) => Some(&**ended),
+        _ => None,
+    })
 }
 
 /// The intents that no call answers.
@@ -286,6 +301,21 @@ pub struct Ended {
     pub resources: Resources,
 }
 
+impl Ended {
+    /// The host's own word for a run of which the plugin says nothing more.
+    pub fn by_host(outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Unknown,
+            outcome,
+            detail: detail.into(),
+            error: None,
+            plan: None,
+            plan_digest: None,
+            resources: Resources::default(),
+        }
+    }
+}
+
 /// What a run used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -302,4 +332,31 @@ pub struct Resources {
     pub call_bytes: u64,
     /// Log lines that were not kept.
     pub log_lines_dropped: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_nothing_is_not_the_same_as_none() {
+        let called = |answer| Called {
+            call: 0,
+            phase: Phase::Detect,
+            interface: "kv".to_owned(),
+            function: "get-value".to_owned(),
+            arguments: Value::Null,
+            duration_us: 0,
+            bytes: 0,
+            answer,
+            error: None,
+            effects: Vec::new(),
+            undo: Vec::new(),
+        };
+        for answer in [None, Some(Value::Null), Some(Value::Bool(true))] {
+            let written = serde_json::to_string(&Event::Called(Box::new(called(answer.clone())))).unwrap();
+            let Event::Called(read) = serde_json::from_str(&written).unwrap() else { unreachable!() };
+            assert_eq!(read.answer, answer, "{written}");
+        }
+    }
 }

@@ -38,13 +38,27 @@ pub struct Write {
     pub collection: &'static str,
     /// The key.
     pub key: String,
-    /// What it will hold; none removes it.
-    pub value: Option<String>,
+    /// What it will hold.
+    pub value: Value,
     /// What the writer assumes of it.
     pub expected: Expected,
     /// When what it holds will be gone; none for never.
     pub expires_ms: Option<u64>,
 }
+
+/// What a write makes of a key.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// It holds this, which may not be empty.
+    Is(String),
+    /// It holds what it holds, and is gone at another time. Where nothing is there is nothing to do.
+    Stays,
+    /// It is removed.
+    Gone,
+}
+
+/// Collections by name, each with the highest revision that was purged from it.
+pub(crate) const FLOORS: &str = "revision-floor";
 
 /// Nothing was written, because the key was not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +110,7 @@ impl Store {
         expires_ms: Option<u64>,
         now_ms: u64,
     ) -> Result<Result<Document, NotWritten>, Error> {
-        self.replace(collection, key, Some((value, expires_ms)), expected, now_ms)
+        self.replace(collection, key, &Value::Is(value.to_owned()), expected, expires_ms, now_ms)
     }
 
     /// Removes a document if the key is as expected, and gives what was there. Durable when it returns.
@@ -107,7 +121,7 @@ impl Store {
         expected: Expected,
         now_ms: u64,
     ) -> Result<Result<Document, NotWritten>, Error> {
-        self.replace(collection, key, None, expected, now_ms)
+        self.replace(collection, key, &Value::Gone, expected, None, now_ms)
     }
 
     /// Writes all of these if every key is as expected, else none. Durable when it returns.
@@ -115,8 +129,8 @@ impl Store {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for it in writes {
-            let value = it.value.as_deref().map(|value| (value, it.expires_ms));
-            let written = replace_in(&transaction, it.collection, &it.key, value, it.expected, now_ms)?;
+            let written =
+                replace_in(&transaction, it.collection, &it.key, &it.value, it.expected, it.expires_ms, now_ms)?;
             if let Err(not_written) = written {
                 return Ok(Err(not_written));
             }
@@ -129,37 +143,52 @@ impl Store {
         &self,
         collection: &str,
         key: &str,
-        value: Option<(&str, Option<u64>)>,
+        value: &Value,
         expected: Expected,
+        expires_ms: Option<u64>,
         now_ms: u64,
     ) -> Result<Result<Document, NotWritten>, Error> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let replaced = replace_in(&transaction, collection, key, value, expected, now_ms)?;
-        if replaced.is_ok() {
-            commit(transaction)?;
+        let replaced = replace_in(&transaction, collection, key, value, expected, expires_ms, now_ms)?;
+        match replaced {
+            Ok(document) => {
+                commit(transaction)?;
+                Ok(document.ok_or(NotWritten { found: None }))
+            }
+            Err(not_written) => Ok(Err(not_written)),
         }
-        Ok(replaced)
     }
 }
 
-fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
+pub(crate) fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
     fail::point("document.before-commit");
     transaction.commit()?;
     fail::point("document.after-commit");
     Ok(())
 }
 
-/// A removed document leaves its revision behind, as an empty value: a writer that still expects the old one must not
+/// The highest revision that was purged from a collection.
+pub(crate) fn floor(transaction: &Transaction<'_>, collection: &str) -> Result<u64, Error> {
+    let floor = transaction
+        .prepare_cached("SELECT revision FROM document WHERE collection = ?1 AND key = ?2")?
+        .query_row(params![FLOORS, collection], |row| row.get(0))
+        .optional()?;
+    Ok(floor.map_or(0, to_u64))
+}
+
+/// What is there by then; where it was removed, what was; none where there was nothing to do. A removed document leaves its
+/// revision behind, as an empty value that has expired, until it is purged: a writer that still expects the old one must not
 /// succeed against a new one of the same number.
 fn replace_in(
     transaction: &Transaction<'_>,
     collection: &str,
     key: &str,
-    value: Option<(&str, Option<u64>)>,
+    value: &Value,
     expected: Expected,
+    expires_ms: Option<u64>,
     now_ms: u64,
-) -> Result<Result<Document, NotWritten>, Error> {
+) -> Result<Result<Option<Document>, NotWritten>, Error> {
     let stored = transaction
         .query_row(
             "SELECT key, value, revision, written_ms, expires_ms FROM document WHERE collection = ?1 AND key = ?2",
@@ -167,7 +196,7 @@ fn replace_in(
             document,
         )
         .optional()?;
-    let last = stored.as_ref().map_or(0, |document| document.revision);
+    let last = stored.as_ref().map_or_else(|| floor(transaction, collection), |document| Ok(document.revision))?;
     let found = stored
         .filter(|document| !document.value.is_empty() && document.expires_ms.is_none_or(|expires| expires > now_ms));
     let is_expected = match expected {
@@ -175,19 +204,24 @@ fn replace_in(
         Expected::Absent => found.is_none(),
         Expected::Revision(revision) => found.as_ref().is_some_and(|document| document.revision == revision),
     };
-    if !is_expected || (value.is_none() && found.is_none()) {
+    if !is_expected {
         return Ok(Err(NotWritten { found }));
     }
-    let (text, expires_ms) = value.unwrap_or_default();
+    let (text, expires_ms) = match (value, &found) {
+        (Value::Is(text), _) => (text.clone(), expires_ms),
+        (Value::Stays, Some(found)) => (found.value.clone(), expires_ms),
+        (Value::Stays, None) => return Ok(Ok(None)),
+        (Value::Gone, Some(_)) => (String::new(), Some(now_ms)),
+        (Value::Gone, None) => return Ok(Err(NotWritten { found })),
+    };
     transaction.execute(
         "INSERT INTO document (collection, key, revision, written_ms, expires_ms, value)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (collection, key) DO UPDATE SET revision = ?3, written_ms = ?4, expires_ms = ?5, value = ?6",
         params![collection, key, to_i64(last + 1), to_i64(now_ms), expires_ms.map(to_i64), text],
     )?;
-    let written =
-        Document { key: key.to_owned(), value: text.to_owned(), revision: last + 1, written_ms: now_ms, expires_ms };
-    Ok(Ok(if value.is_some() { written } else { found.unwrap_or(written) }))
+    let written = Document { key: key.to_owned(), value: text, revision: last + 1, written_ms: now_ms, expires_ms };
+    Ok(Ok(Some(if matches!(value, Value::Gone) { found.unwrap_or(written) } else { written })))
 }
 
 fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
@@ -201,11 +235,11 @@ fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
 }
 
 /// SQLite's integers are signed; times and revisions never come near the difference.
-fn to_i64(value: u64) -> i64 {
+pub(crate) fn to_i64(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn to_u64(value: i64) -> u64 {
+pub(crate) fn to_u64(value: i64) -> u64 {
     u64::try_from(value).unwrap_or_default()
 }
 
@@ -257,7 +291,10 @@ mod tests {
         let write = |key: &str, expected| Write {
             collection: "c",
             key: key.to_owned(),
-            value: (key != "b" || expected == Expected::Absent).then(|| "x".to_owned()),
+            value: match key == "b" && expected != Expected::Absent {
+                true => Value::Gone,
+                false => Value::Is("x".to_owned()),
+            },
             expected,
             expires_ms: None,
         };
@@ -267,6 +304,24 @@ mod tests {
         assert_eq!(store.write(&half, 1).unwrap().unwrap_err().found.unwrap().key, "b");
         assert!(store.get("c", "c", 1).unwrap().is_none());
         assert_eq!(store.write(&[write("b", Expected::Revision(1))], 1).unwrap(), Ok(()));
-        assert!(store.get("c", "b", 1).unwrap().is_none(), "a write without a value removes");
+        assert!(store.get("c", "b", 1).unwrap().is_none(), "it was removed");
+    }
+
+    #[test]
+    fn what_stays_is_gone_at_another_time() {
+        let store = Store::in_memory().unwrap();
+        store.put("c", "a", "x", Expected::Any, None, 1).unwrap().unwrap();
+        let stays = |key: &str, expected| Write {
+            collection: "c",
+            key: key.to_owned(),
+            value: Value::Stays,
+            expected,
+            expires_ms: Some(10),
+        };
+        let both = [stays("a", Expected::Revision(1)), stays("nothing", Expected::Any)];
+        assert_eq!(store.write(&both, 2).unwrap(), Ok(()));
+        assert_eq!(store.get("c", "a", 9).unwrap().unwrap().value, "x");
+        assert!(store.get("c", "a", 10).unwrap().is_none() && store.get("c", "nothing", 9).unwrap().is_none());
+        assert!(store.write(&[stays("a", Expected::Revision(1))], 3).unwrap().is_err(), "it was written since");
     }
 }

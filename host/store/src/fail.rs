@@ -18,6 +18,10 @@ pub const POINTS: &[&str] = &[
     "compiled.after-change",
     "whole.before-change",
     "whole.after-change",
+    "suspended.before-plugin",
+    "suspended.before-unit",
+    "suspended.before-link",
+    "suspended.after-link",
 ];
 
 /// Dies here where `REMIT_FAIL_POINT` names this point: `NAME`, or `NAME:N` for the N-th time that it is reached. Release

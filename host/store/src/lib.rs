@@ -5,6 +5,7 @@
 
 mod documents;
 pub mod fail;
+mod purge;
 mod runs;
 
 use std::path::{Path, PathBuf};
@@ -13,14 +14,14 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use documents::{Document, Expected, NotWritten, Write};
+pub use documents::{Document, Expected, NotWritten, Value, Write};
 pub use runs::{RunLog, Summary};
 
 /// How long one process waits for another that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The version of the tables; a file of a newer one is not opened.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// The file, open.
 pub struct Store {
@@ -53,6 +54,12 @@ pub enum Error {
     TooNew {
         /// Its version.
         found: i64,
+    },
+    /// The run has its end: nothing comes after it.
+    #[error("{run} is over: nothing can be added to its record")]
+    Over {
+        /// The run.
+        run: String,
     },
     /// What is in it is no event.
     #[error("event {sequence} of {run} is not readable")]
@@ -116,6 +123,7 @@ impl Store {
                      written_ms INTEGER NOT NULL, expires_ms INTEGER, value TEXT NOT NULL,
                      PRIMARY KEY (collection, key)
                  ) WITHOUT ROWID;
+                 CREATE INDEX IF NOT EXISTS document_by_expiry ON document (expires_ms) WHERE expires_ms IS NOT NULL;
                  PRAGMA user_version = {SCHEMA_VERSION};
                  COMMIT;"
             ))?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{Ended, Event, Outcome, Recorded, Resources, RunId, Started, Verdict};
+use model::{Ended, Event, Outcome, Recorded, RunId, Started};
 use rusqlite::{TransactionBehavior, params};
 use serde::Serialize;
 
@@ -15,9 +15,15 @@ pub struct RunLog {
     store: Arc<Store>,
     run: RunId,
     next: u64,
+    is_over: bool,
     /// Held while the process lives: whoever can lock it knows that the run is dead.
     lock: Option<(PathBuf, File)>,
 }
+
+/// The runs of which the last that was heard is that they wait. (SQLite takes a bare column from the row of the maximum.)
+const SUSPENDED: &str = "SELECT run FROM (
+    SELECT run, kind, max(sequence) FROM event WHERE kind IN ('suspended', 'resumed', 'ended') GROUP BY run
+) WHERE kind = 'suspended'";
 
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,8 +43,10 @@ impl Store {
     /// Opens the log of a run, new or suspended, for this process alone; none where another process has it.
     pub fn open_run(self: &Arc<Self>, run: RunId) -> Result<Option<RunLog>, Error> {
         let Some(lock) = self.try_lock(run)? else { return Ok(None) };
-        let next = self.events(run)?.last().map_or(0, |last| last.sequence + 1);
-        Ok(Some(RunLog { store: Arc::clone(self), run, next, lock }))
+        let events = self.events(run)?;
+        let next = events.last().map_or(0, |last| last.sequence + 1);
+        let is_over = events.iter().any(|recorded| matches!(recorded.event, Event::Ended(_)));
+        Ok(Some(RunLog { store: Arc::clone(self), run, next, is_over, lock }))
     }
 
     /// A run's events, in order.
@@ -92,40 +100,39 @@ impl Store {
         Ok(summaries)
     }
 
-    /// Ends every run that began, did not end, and whose process is gone, as `interrupted`. Gives those runs.
+    /// The runs that wait for a reboot: their host is gone, and they are not over.
+    pub fn suspended(&self) -> Result<Vec<RunId>, Error> {
+        self.ids(SUSPENDED)
+    }
+
+    /// Ends every run that began, did not end, does not wait for a reboot, and whose process is gone, as `interrupted`. Gives
+    /// those runs.
     pub fn close_interrupted(self: &Arc<Self>, now_ms: u64) -> Result<Vec<RunId>, Error> {
-        let open: Vec<String> = {
-            let connection = self.connection();
-            let mut statement = connection.prepare_cached(
-                // A suspended run waits for a reboot: its host is gone, and it is not over.
-                "SELECT run FROM event WHERE kind = 'started'
-                 EXCEPT SELECT run FROM event WHERE kind = 'ended'
-                 EXCEPT SELECT run FROM (
-                     SELECT run, kind, max(sequence) FROM event WHERE kind IN ('suspended', 'resumed') GROUP BY run
-                 ) WHERE kind = 'suspended'",
-            )?;
-            let rows = statement.query_map([], |row| row.get(0))?;
-            rows.collect::<Result<_, _>>()?
-        };
+        let open = self.ids(&format!(
+            "SELECT run FROM event WHERE kind = 'started'
+             EXCEPT SELECT run FROM event WHERE kind = 'ended'
+             EXCEPT {SUSPENDED}"
+        ))?;
         let mut closed = Vec::new();
-        for run in open.iter().filter_map(|run| run.parse::<RunId>().ok()) {
+        for run in open {
             let Some(mut log) = self.open_run(run)? else { continue };
-            log.append(vec![(
-                now_ms,
-                Event::Ended(Box::new(Ended {
-                    verdict: Verdict::Unknown,
-                    outcome: Outcome::Interrupted,
-                    detail: "the host died during the run".to_owned(),
-                    error: None,
-                    plan: None,
-                    plan_digest: None,
-                    resources: Resources::default(),
-                })),
-            )])?;
+            // It ended by itself between the look and the lock.
+            if log.is_over() {
+                continue;
+            }
+            let ended = Ended::by_host(Outcome::Interrupted, "the host died during the run");
+            log.append(vec![(now_ms, Event::Ended(Box::new(ended)))])?;
             closed.push(run);
         }
         self.sweep_locks()?;
         Ok(closed)
+    }
+
+    fn ids(&self, query: &str) -> Result<Vec<RunId>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(query)?;
+        let ids: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(ids.iter().filter_map(|run| run.parse().ok()).collect())
     }
 
     /// Removes what processes left that died before their run began or after it ended.
@@ -184,8 +191,16 @@ impl RunLog {
         self.run
     }
 
-    /// Appends events, all or none. Durable when it returns.
+    /// Whether it has its end.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Appends events, all or none, and nothing after the end. Durable when it returns.
     pub fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), Error> {
+        if self.is_over {
+            return Err(Error::Over { run: self.run.to_string() });
+        }
         let mut connection = self.store.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut next = self.next;
@@ -204,6 +219,7 @@ impl RunLog {
         fail::point("event.before-commit");
         transaction.commit()?;
         self.next = next;
+        self.is_over = events.iter().any(|(_, event)| matches!(event, Event::Ended(_)));
         drop(connection);
         fail::point("event.after-commit");
         Ok(())

@@ -409,6 +409,35 @@ async fn retention_and_a_full_disk_let_go_what_is_kept() {
     assert_eq!(three.freed_bytes, 8_192, "the disk is as good as full");
 }
 
+/// Nothing is removed any more, and what was goes all the same: also from a folder that was a root of one run alone.
+#[tokio::test]
+async fn what_is_kept_goes_when_its_time_is_over() {
+    let mut scratch = Scratch::new();
+    let clock = Arc::new(ManualClock::new(1_000));
+    scratch.clock = clock.clone();
+    scratch.quarantine.retention_ms = 1_000;
+    scratch.write("one", "x");
+    scratch.write("two", "x");
+    let shared = scratch.shared();
+    let kept = || std::fs::read_dir(scratch.path(".remit-quarantine")).map_or(0, Iterator::count);
+    remove_as(&scratch.files(), "run_1", "one").await;
+    clock.advance(500);
+    remove_as(&scratch.files(), "run_2", "two").await;
+    assert_eq!(super::let_go_expired(&shared).unwrap(), []);
+    assert_eq!(kept(), 2, "the control: its time is not over");
+    clock.advance(500);
+    assert_eq!((super::let_go_expired(&shared).unwrap(), kept()), (vec![], 1));
+    // Another run, without this root.
+    let policy = Policy { roots: BTreeMap::new(), quarantine: scratch.quarantine.clone() };
+    let other = Shared { policy: Arc::new(crate::Policy { files: policy, ..crate::Policy::default() }), ..shared };
+    clock.advance(499);
+    assert_eq!((super::let_go_expired(&other).unwrap(), kept()), (vec![], 1));
+    clock.advance(1);
+    assert_eq!((super::let_go_expired(&other).unwrap(), kept()), (vec![], 0));
+    assert!(!scratch.path(".remit-quarantine").exists(), "and the folder with it");
+    assert_eq!(other.store.list("quarantine-root", "", "", 9, 0).unwrap(), []);
+}
+
 #[tokio::test]
 async fn a_quarantine_that_somebody_else_put_there_is_refused() {
     let scratch = Scratch::new();

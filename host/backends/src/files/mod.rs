@@ -18,9 +18,9 @@ mod selection;
 mod tally;
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::Files;
+pub use elsewhere::{Files, let_go_expired};
 #[cfg(target_os = "linux")]
-pub use linux::Files;
+pub use linux::{Files, let_go_expired};
 pub use memory::{Fixture, FixtureEntry, FixtureKind, Memory};
 pub use overlay::Overlay;
 

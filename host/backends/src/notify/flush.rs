@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use contract::types::Error;
 use serde::{Deserialize, Serialize};
-use store::{Expected, Write};
+use store::{Expected, Value, Write};
 use tokio::task::JoinSet;
 
 use crate::secrets::Redeem;
@@ -218,9 +218,14 @@ impl Sender {
         let report = serde_json::to_string(&self.report(message, outcome.clone()));
         let report = report.map_err(|error| errors::failed("outbox", error.to_string()))?;
         let expires_ms = Some(self.outbox.clock.now_ms().saturating_add(DONE_MS));
-        let gone =
-            Write { collection: MESSAGES, key: key.clone(), value: None, expected: Expected::Any, expires_ms: None };
-        let done = Write { collection: DONE, key, value: Some(report), expected: Expected::Any, expires_ms };
+        let gone = Write {
+            collection: MESSAGES,
+            key: key.clone(),
+            value: Value::Gone,
+            expected: Expected::Any,
+            expires_ms: None,
+        };
+        let done = Write { collection: DONE, key, value: Value::Is(report), expected: Expected::Any, expires_ms };
         self.outbox.write(&[gone, done])?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use contract::{Context, Undo, notify};
 use model::Clock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{Document, Expected, Store, Write};
+use store::{Document, Expected, Store, Value, Write};
 
 use crate::{Shared, Undoer, attributes, errors};
 
@@ -316,7 +316,7 @@ impl Outbox {
         found.value.events.retain(|event| event.alert() != key.alert);
         let mut write = write_message(&key.audience, &found.value, found.expected)?;
         if found.value.events.is_empty() {
-            write.value = None;
+            write.value = Value::Gone;
         }
         Ok(Some(write))
     }
@@ -375,21 +375,21 @@ fn json(value: &impl Serialize) -> Result<String, Error> {
 
 fn write_alert(key: &Key, alert: &Alert, expected: Expected, now_ms: u64) -> Result<Write, Error> {
     let expires_ms = Some(now_ms.saturating_add(ALERT_MS_MAX));
-    Ok(Write { collection: ALERTS, key: key.text(), value: Some(json(alert)?), expected, expires_ms })
+    Ok(Write { collection: ALERTS, key: key.text(), value: Value::Is(json(alert)?), expected, expires_ms })
 }
 
 fn remove_alert(key: &Key, expected: Expected) -> Write {
-    Write { collection: ALERTS, key: key.text(), value: None, expected, expires_ms: None }
+    Write { collection: ALERTS, key: key.text(), value: Value::Gone, expected, expires_ms: None }
 }
 
 fn write_lane(audience: &str, lane: &Read<Lane>) -> Result<Write, Error> {
-    let value = Some(json(&lane.value)?);
+    let value = Value::Is(json(&lane.value)?);
     Ok(Write { collection: LANES, key: audience.to_owned(), value, expected: lane.expected, expires_ms: None })
 }
 
 pub(super) fn write_message(audience: &str, message: &Message, expected: Expected) -> Result<Write, Error> {
     let key = message_key(audience, message.number);
-    Ok(Write { collection: MESSAGES, key, value: Some(json(message)?), expected, expires_ms: None })
+    Ok(Write { collection: MESSAGES, key, value: Value::Is(json(message)?), expected, expires_ms: None })
 }
 
 fn changed(

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use contract::notify::{AcknowledgeEvent, Delivery, DeliveryOutcome, ResolveEvent, TriggerEvent};
 use contract::types::{Effect, Error};
 use contract::{Context, notify};
-use store::{Expected, Store, Write};
+use store::{Expected, Store, Value, Write};
 use tokio::sync::OnceCell;
 
 use crate::{Shared, errors};
@@ -78,7 +78,7 @@ impl Look {
                 continue;
             }
             let Some(document) = self.0.document(collection, &name)? else { continue };
-            let (value, expected) = (Some(document.value), Expected::Any);
+            let (value, expected) = (Value::Is(document.value), Expected::Any);
             planned.write(&[Write { collection, key: name, value, expected, expires_ms: document.expires_ms }])?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use contract::types::{Change, Effect, Error};
 use contract::{Context, Undo, ticket};
 use model::{Clock, TicketId};
 use serde::{Deserialize, Serialize};
-use store::{Document, Expected, Store, Write};
+use store::{Document, Expected, Store, Value, Write};
 
 use crate::{Shared, Undoer, errors};
 
@@ -15,17 +15,17 @@ use super::record::{Actor, Ticket};
 use super::{check_draft, check_file, check_fingerprint, check_note, check_text};
 
 /// Tickets by id.
-const TICKETS: &str = "ticket";
+pub(super) const TICKETS: &str = "ticket";
 /// The id of the latest ticket, by device, plugin and fingerprint.
-const BY_FINGERPRINT: &str = "ticket-by-fingerprint";
+pub(super) const BY_FINGERPRINT: &str = "ticket-by-fingerprint";
 /// Ids by number.
-const BY_NUMBER: &str = "ticket-by-number";
+pub(super) const BY_NUMBER: &str = "ticket-by-number";
 /// The last number given.
 const COUNTER: &str = "ticket-counter";
 /// How many tickets were new lately, by device and plugin.
 const NEW_LATELY: &str = "ticket-new-lately";
 /// What is attached, in base64, by ticket and entry.
-const FILES: &str = "ticket-file";
+pub(super) const FILES: &str = "ticket-file";
 
 /// How often a write is tried again because somebody else's came first: each time, somebody got on.
 const TRIES_MAX: u32 = 100;
@@ -52,8 +52,13 @@ impl Key {
         Self { device: cx.device.clone(), plugin: cx.plugin.clone(), fingerprint: fingerprint.to_owned() }
     }
 
+    pub(super) fn of(ticket: &Ticket) -> Self {
+        let fingerprint = ticket.stated.fingerprint.clone();
+        Self { device: ticket.device.clone(), plugin: ticket.plugin.clone(), fingerprint }
+    }
+
     /// Device and plugin have no slash, so only the last part may.
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!("{}/{}/{}", self.device, self.plugin, self.fingerprint)
     }
 
@@ -88,7 +93,7 @@ impl Tickets {
         Self { store: Arc::clone(&shared.store), clock: Arc::clone(&shared.clock), policy }
     }
 
-    fn get(&self, collection: &str, key: &str) -> Result<Option<Document>, Error> {
+    pub(super) fn get(&self, collection: &str, key: &str) -> Result<Option<Document>, Error> {
         self.store.get(collection, key, self.clock.now_ms()).map_err(|error| errors::store(&error))
     }
 
@@ -147,21 +152,17 @@ impl Tickets {
         Err(errors::busy("store", "others write the same tickets all the time"))
     }
 
-    /// A finished ticket, and what leads to it, goes when its time is over.
-    fn expires_ms(&self, ticket: &Ticket) -> Option<u64> {
-        (!ticket.is_open()).then(|| ticket.updated_ms + u64::from(self.policy.keep_days).max(90) * DAY_MS)
-    }
-
     fn write_of(&self, ticket: &Ticket, expected: Expected) -> Result<Write, Error> {
         let value = serde_json::to_string(ticket).map_err(|error| errors::failed("ticket", error.to_string()))?;
         let expires_ms = self.expires_ms(ticket);
-        Ok(Write { collection: TICKETS, key: ticket.id.clone(), value: Some(value), expected, expires_ms })
+        Ok(Write { collection: TICKETS, key: ticket.id.clone(), value: Value::Is(value), expected, expires_ms })
     }
 
     /// Stores a changed ticket and what comes with it; not where somebody changed it meanwhile.
     pub(super) fn save(&self, found: &Found, with: Option<Write>) -> Result<bool, Error> {
         let mut writes = vec![self.write_of(&found.ticket, Expected::Revision(found.revision))?];
         writes.extend(with);
+        writes.extend(self.go_along(&found.ticket)?);
         self.write(&writes)
     }
 
@@ -217,7 +218,7 @@ impl Tickets {
         let write = |collection, key: String, value: String, expected| Write {
             collection,
             key,
-            value: Some(value),
+            value: Value::Is(value),
             expected,
             expires_ms: None,
         };
@@ -268,9 +269,9 @@ impl Tickets {
             let entry = found.ticket.attach(&call.name, &call.media_type, &call.content, &self.by(cx))?.entry;
             let content = Write {
                 collection: FILES,
-                key: format!("{}/{entry}", found.ticket.id),
+                key: file_key(&found.ticket.id, entry),
                 // A document is never empty, a file may be.
-                value: Some(format!("base64:{}", contract::bytes::encode(&call.content))),
+                value: Value::Is(format!("base64:{}", contract::bytes::encode(&call.content))),
                 expected: Expected::Absent,
                 expires_ms: None,
             };
@@ -280,7 +281,7 @@ impl Tickets {
     }
 
     pub(super) fn content(&self, id: &str, entry: u64) -> Result<Option<String>, Error> {
-        let document = self.get(FILES, &format!("{id}/{entry}"))?;
+        let document = self.get(FILES, &file_key(id, entry))?;
         Ok(document.and_then(|it| it.value.strip_prefix("base64:").map(str::to_owned)))
     }
 
@@ -323,7 +324,7 @@ impl Tickets {
         let write = |collection, key: String, value: String| Write {
             collection,
             key,
-            value: Some(value),
+            value: Value::Is(value),
             expected: Expected::Any,
             expires_ms: None,
         };
@@ -345,13 +346,18 @@ impl Tickets {
         }
         for (collection, name) in sources {
             let Some(document) = self.get(collection, &name)? else { continue };
-            let value = Some(document.value);
+            let value = Value::Is(document.value);
             let write = Write { collection, key: name, value, expected: Expected::Absent, expires_ms: None };
             // What an earlier call of the same dry run planned is newer.
             other.write(&[write])?;
         }
         Ok(())
     }
+}
+
+/// Where the content of a file is, by the number of its entry.
+pub(super) fn file_key(id: &str, entry: u64) -> String {
+    format!("{id}/{entry}")
 }
 
 fn expected(document: Option<&Document>) -> Expected {

@@ -5,6 +5,7 @@
 //! follows it); out come tickets with their whole history. It knows no ticket system but its own, and notifies nobody.
 
 mod documents;
+mod kept;
 mod life;
 mod memory;
 mod overlay;

@@ -100,6 +100,9 @@ impl Tickets {
 
     /// Resolves a ticket, and says how.
     pub fn resolve_as(&self, name: &str, person: &str, resolution: &str) -> Result<Ticket, Error> {
+        if resolution.trim().is_empty() {
+            return Err(errors::invalid("resolution", "say what was done: whoever meets the problem again reads it"));
+        }
         check_text("resolution", resolution)?;
         self.as_person(name, person, |ticket, by| {
             must_be_open(ticket)?;

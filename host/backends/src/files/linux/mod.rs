@@ -4,6 +4,7 @@ mod owners;
 mod quarantine;
 mod read;
 mod remove;
+mod retention;
 mod root;
 mod undo;
 mod walk;
@@ -25,6 +26,7 @@ use crate::{Shared, Undoer, errors};
 use super::memory::granted_roots;
 use super::{check_content, check_lines, check_paths, check_read_length};
 
+pub use retention::let_go_expired;
 use root::Root;
 use walk::Patience;
 

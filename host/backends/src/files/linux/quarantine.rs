@@ -23,6 +23,9 @@ use super::Job;
 use super::remove::erase;
 use super::root::{Root, Stamp, Stat, io, open_listing};
 
+/// The most that is let go at once because its time is over.
+const LET_GO_MAX: usize = 1_000;
+
 /// An open quarantine.
 pub(super) struct Quarantine<'a> {
     root: &'a Root,
@@ -64,10 +67,19 @@ impl<'a> Quarantine<'a> {
         let mut quarantine =
             Self { root, dir, policy: &job.policy.files.quarantine, run, now_ms: job.now_ms, kept, next: 0 };
         let retention_ms = quarantine.policy.retention_ms;
-        while quarantine.kept.first().is_some_and(|kept| kept.at_ms.saturating_add(retention_ms) <= job.now_ms) {
+        let is_over = |kept: &Kept| kept.at_ms.saturating_add(retention_ms) <= job.now_ms;
+        // What is over and left here goes when it is opened next: nobody waits for a quarantine to be emptied.
+        for _ in 0..LET_GO_MAX {
+            if !quarantine.kept.first().is_some_and(is_over) || job.patience.is_over() {
+                break;
+            }
             quarantine.let_go(0)?;
         }
         Ok(quarantine)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
     }
 
     /// Makes room for so many bytes, the oldest going first, and says how many bytes that freed.
