@@ -16,6 +16,8 @@ use tests::{Remit, remit};
 
 /// With what each form writes in another way.
 const SECRET: &str = "s3cr+t/va lue?&\"of~thé-token";
+/// What the guest needs a word of the operator for; the server is on loopback.
+const ALLOWED: [&str; 4] = ["--allow", "secrets [token]", "--allow", "http [127.0.0.0/8]"];
 /// What is no secret, and must get through.
 const MARK: &str = "this is what I heard";
 
@@ -135,7 +137,7 @@ fn a_secret_that_comes_back_is_nowhere() {
 
     let record = remit.folder("records").join("run");
     let url = format!("url=https://127.0.0.1:{}", echo.port);
-    let args = ["--param", &url, "--allow", "secrets [token]", "--record", record.to_str().unwrap()];
+    let args = [&["--param", &url, "--record", record.to_str().unwrap()][..], &ALLOWED].concat();
     let ran = remit.run_plugin(&remit::guest("tell-tale"), &args).expect(10);
     let run = ran.json()["run"].as_str().unwrap().to_owned();
     let shown = remit.run(&["runs", "show", &run]).expect(0);
@@ -174,10 +176,10 @@ fn a_secret_goes_only_where_it_is_for() {
     assert!(set.wait().unwrap().success());
     let url = format!("url=https://127.0.0.1:{}", echo.port);
     let guest = remit::guest("tell-tale");
-    let denied = remit.run_plugin(&guest, &["--param", &url, "--allow", "secrets [token]"]).expect(21).json();
+    let denied = remit.run_plugin(&guest, &[&["--param", &url][..], &ALLOWED].concat()).expect(21).json();
     assert_eq!(denied["error"], serde_json::Value::Null);
     assert_eq!(denied["failed-calls"][0]["error"]["code"], "place", "{denied}");
     assert!(echo.heard.lock().unwrap().is_empty(), "the server was asked nothing");
     // And without a word of the operator it is not even opened.
-    remit.run_plugin(&guest, &["--param", &url]).expect(20);
+    remit.run_plugin(&guest, &[&["--param", &url][..], &ALLOWED[2..]].concat()).expect(20);
 }

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv4Net};
+
 /// IPv4 ranges that are not public: IANA's special-purpose registry, multicast, and what clouds serve their machines' metadata
 /// from though it looks public (Azure's 168.63.129.16).
 const NOT_PUBLIC_V4: &[(Ipv4Addr, u32)] = &[
@@ -50,6 +52,24 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether every address of a range belongs to the public Internet.
+pub fn is_public_range(range: IpNet) -> bool {
+    // Two ranges that meet are one inside the other: so one of them holds the other's first address.
+    is_public(range.network())
+        && match range {
+            IpNet::V4(range) => !NOT_PUBLIC_V4.iter().any(|&(network, _)| range.contains(&network)),
+            IpNet::V6(range) if v6_in(range.network(), NAT64, 96) => {
+                let [.., a, b, c, d] = range.network().octets();
+                let length = range.prefix_len().saturating_sub(96);
+                Ipv4Net::new(Ipv4Addr::new(a, b, c, d), length).is_ok_and(|range| is_public_range(range.into()))
+            }
+            IpNet::V6(range) => {
+                // 2000::/3 is wider than any range that a scope can have, so its last address is in it too.
+                !NOT_PUBLIC_V6.iter().any(|&(network, _)| range.contains(&network))
+            }
+        }
+}
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let is_in = |network: Ipv4Addr, length: u32| {
         let shift = 32 - length;
@@ -84,6 +104,32 @@ mod tests {
             "64:ff9b::1.1.1.1",
         ] {
             assert!(is_public(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_public_where_all_of_it_is() {
+        for text in ["1.1.1.0/24", "8.0.0.0/8", "1.1.1.1/32", "2606:4700::/32", "2a00::/16", "64:ff9b::101:100/120"] {
+            assert!(is_public_range(text.parse().unwrap()), "{text}");
+        }
+        for text in [
+            "10.0.0.0/8",
+            "127.0.0.1/32",
+            "127.0.0.0/8",
+            "169.254.169.254/32",
+            "172.0.0.0/8",
+            "192.168.0.0/16",
+            "168.63.129.0/24",
+            "203.0.0.0/8",
+            "::1/128",
+            "fc00::/7",
+            "fe80::/10",
+            "2000::/8",
+            "2001::/16",
+            "64:ff9b::/96",
+            "64:ff9b::a00:0/104",
+        ] {
+            assert!(!is_public_range(text.parse().unwrap()), "{text}");
         }
     }
 

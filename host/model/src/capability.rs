@@ -177,6 +177,16 @@ pub fn covers(grammar: ScopeGrammar, pattern: &str, entry: &str) -> bool {
     }
 }
 
+/// Whether an entry lets a plugin into what only this machine reaches: itself, its networks, the metadata service of its cloud.
+pub fn reaches_inside(grammar: ScopeGrammar, entry: &str) -> bool {
+    match grammar {
+        ScopeGrammar::Origins | ScopeGrammar::Methods => {
+            origin::Entry::parse(entry, grammar == ScopeGrammar::Methods).is_ok_and(|entry| !entry.is_public())
+        }
+        ScopeGrammar::None | ScopeGrammar::Names | ScopeGrammar::Globs => false,
+    }
+}
+
 /// A scope entry that is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("scope entry `{entry}`: {problem}")]

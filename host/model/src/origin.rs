@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::address;
+
 /// The most bytes of a URL.
 pub const URL_BYTES_MAX: usize = 8 << 10;
 /// The methods that an entry of `http-write` may begin with.
@@ -79,6 +81,11 @@ impl Entry {
     /// Whether it names the address. Being public is not asked here.
     pub(crate) fn names_address(&self, address: IpAddr) -> bool {
         matches!(self, Self::Range(range) if range.contains(&address.to_canonical()))
+    }
+
+    /// Whether it lets nothing be reached but the public Internet: addresses that are not are reached through a range alone.
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self, Self::Origin(_)) || matches!(self, Self::Range(range) if address::is_public_range(*range))
     }
 
     /// Whether everything that `other` allows is inside.

@@ -30,8 +30,9 @@ pub struct Missing {
     pub reason: String,
 }
 
-/// By hand: L0 and L1 are granted, L2 and above where policy or the command line allows it. In a dry run every mutator is
-/// granted, because it can only answer `planned`; `secrets` never is, because what reads can use one.
+/// By hand: L0 and L1 are granted, but for address ranges that are not public; these, and L2 and above, where policy or the
+/// command line allows it. In a dry run every mutator is granted, because it can only answer `planned`; `secrets` never is,
+/// because what reads can use one.
 pub fn grant_by_hand(
     manifest: &Manifest,
     wishes: &Grants,
@@ -43,8 +44,12 @@ pub fn grant_by_hand(
     for (interface, scope) in wishes.iter() {
         let Some(row) = capability::interface(interface) else { continue };
         let is_planned_only = row.changes && mode != Mode::Enforce;
-        if row.class <= Class::L1 || is_planned_only {
-            grants.add(interface, scope.to_vec());
+        let is_free = |entry: &String| {
+            is_planned_only || (row.class <= Class::L1 && !capability::reaches_inside(row.scope, entry))
+        };
+        let (mut granted, guarded): (Vec<String>, Vec<String>) = scope.iter().cloned().partition(is_free);
+        if guarded.is_empty() && (row.class <= Class::L1 || is_planned_only) {
+            grants.add(interface, granted);
             continue;
         }
         let entries: Vec<&Allow> = allowed
@@ -52,12 +57,13 @@ pub fn grant_by_hand(
             .filter(|allow| allow.plugin.as_deref().is_none_or(|name| name == manifest.plugin.name))
             .filter(|allow| allow.capability.interface == interface)
             .collect();
-        let granted = intersect(row.scope, scope, &entries);
-        if entries.is_empty() || (row.scope != ScopeGrammar::None && granted.is_empty() && !scope.is_empty()) {
+        let both = intersect(row.scope, &guarded, &entries);
+        if entries.is_empty() || (row.scope != ScopeGrammar::None && both.is_empty() && !guarded.is_empty()) {
             let reason = manifest.capabilities.get(interface).map(|wish| wish.reason.clone()).unwrap_or_default();
-            let capability = Capability { interface: row.name, scope: scope.to_vec() };
+            let capability = Capability { interface: row.name, scope: guarded };
             missing.push(Missing { capability, class: row.class, reason });
         } else {
+            granted.extend(both);
             grants.add(interface, granted);
         }
     }
@@ -112,6 +118,40 @@ mod tests {
             allowed.iter().map(|text| Allow { plugin: None, capability: text.parse().unwrap() }).collect();
         grant_by_hand(&manifest, &wishes, mode, &allowed)
             .map_err(|missing| missing.iter().map(|it| it.capability.to_string()).collect())
+    }
+
+    #[test]
+    fn an_address_range_inside_needs_a_word_of_the_operator() {
+        let manifest = Manifest::from_toml(
+            r#"
+            plugin = { name = "p", version = "1.0.0", publisher = "x", description = "x", license = "MIT" }
+            [capabilities.http]
+            scope = ["{origins}"]
+            reason = "asks"
+            "#,
+            Some(serde_json::json!({ "properties": { "origins": { "type": "array" } } })),
+        )
+        .unwrap();
+        let grant = |origins: &[&str], allowed: &[&str]| {
+            let parameters = serde_json::json!({ "origins": origins });
+            let wishes = manifest.wishes(parameters.as_object().unwrap()).unwrap();
+            let allowed: Vec<Allow> =
+                allowed.iter().map(|text| Allow { plugin: None, capability: text.parse().unwrap() }).collect();
+            grant_by_hand(&manifest, &wishes, Mode::Detect, &allowed)
+                .map(|grants| grants.get("http").unwrap().to_vec())
+                .map_err(|missing| missing.iter().map(|it| it.capability.to_string()).collect::<Vec<_>>())
+        };
+        let public = ["https://api.example.com", "1.1.1.0/24"];
+        assert_eq!(grant(&public, &[]).unwrap(), public);
+        for inside in ["127.0.0.0/8", "169.254.169.254/32", "10.0.0.0/8", "fe80::/10"] {
+            let wish = ["https://api.example.com", inside];
+            assert_eq!(grant(&wish, &[]), Err(vec![format!("http [{inside}]")]));
+            assert_eq!(grant(&wish, &[&format!("http [{inside}]")]).unwrap(), wish, "with exactly what was missing");
+            assert_eq!(grant(&wish, &["http"]).unwrap(), wish);
+            assert!(grant(&wish, &["http [192.168.0.0/16]"]).is_err());
+        }
+        let narrower = grant(&["https://api.example.com", "10.0.0.0/8"], &["http [10.1.0.0/16]"]).unwrap();
+        assert_eq!(narrower, ["https://api.example.com", "10.1.0.0/16"]);
     }
 
     #[test]
