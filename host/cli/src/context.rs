@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use artifact::Plugin;
 use backends::secrets::{Secrets, Vault};
 use backends::{Device, Policy, Shared};
 use model::policy::Allow;
-use model::{Clock, SystemClock};
-use runtime::{Cache, Compiler, Engine, Options};
+use model::{Clock, Grants, SystemClock};
+use runtime::{Cache, Compiler, Engine, Options, Prepared};
 use store::Store;
 
 use crate::output::Format;
@@ -132,6 +133,12 @@ impl Context {
 
     pub(crate) fn compiler(&self) -> anyhow::Result<Compiler> {
         Ok(Compiler::child(std::env::current_exe().context("where is this program?")?))
+    }
+
+    /// A plugin, compiled or out of the cache, and linked with what it was granted.
+    pub(crate) async fn prepare(&self, plugin: &Plugin, grants: &Grants) -> anyhow::Result<Prepared> {
+        let (engine, cache, compiler) = (self.engine()?, self.cache()?, self.compiler()?);
+        Ok(runtime::prepare(&engine, plugin, grants, Some(&cache), &compiler).await?)
     }
 }
 

@@ -5,6 +5,7 @@ mod context;
 mod exit;
 mod fault;
 mod lock;
+mod machine;
 mod output;
 mod reconcile;
 mod source;

@@ -20,5 +20,18 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fail::point("whole.before-change");
     std::fs::rename(&unfinished, path)?;
     fail::point("whole.after-change");
+    sync_folder(path)
+}
+
+/// Has the disk know the new name.
+#[cfg(unix)]
+fn sync_folder(of: &Path) -> std::io::Result<()> {
+    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// A file system that keeps its names in a journal knows it.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }

@@ -10,7 +10,7 @@ use backends::patch::Machine;
 use contract::detection::{self, Report};
 use contract::remediation::Remedy;
 use contract::run::{Context, Mode, Trigger};
-use contract::types::{Error as GuestError, Finding};
+use contract::types::{Effect, Error as GuestError, Finding};
 use contract::{Footprint, Mask};
 use model::event::FORMAT;
 use model::{Clock, Ended, Event, Limits, Outcome, Phase, Plan, Resources, RunId, Scope, Started, Verdict, capability};
@@ -62,7 +62,7 @@ pub struct Request {
 }
 
 /// Where a suspended run goes on.
-#[derive(Clone)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resumed {
     /// What it kept.
     pub checkpoint: Vec<u8>,
@@ -70,6 +70,27 @@ pub struct Resumed {
     pub findings: Vec<Finding>,
     /// Whether it had changed anything by then.
     pub has_changed: bool,
+    /// How often it had called the host: its calls are numbered on, and count against the same limit.
+    pub calls: u64,
+}
+
+impl Resumed {
+    /// Out of what was recorded of the run so far.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
+        let mut resumed = Self::default();
+        for event in events {
+            match event {
+                Event::Checkpoint { state } => resumed.checkpoint.clone_from(state),
+                Event::Suspended { findings, .. } => resumed.findings.clone_from(findings),
+                Event::Called(called) => {
+                    resumed.has_changed |= called.effects.iter().any(|effect| effect.effect != Effect::Unchanged);
+                    resumed.calls = resumed.calls.max(called.call + 1);
+                }
+                _ => {}
+            }
+        }
+        resumed
+    }
 }
 
 /// Runs a plugin once on a device. Its record is in the recorder, from `started` to `ended`; of a run that waits for the reboot
@@ -85,14 +106,18 @@ pub async fn execute(
     let mask = Arc::clone(&device.masker) as Arc<dyn Mask>;
     let journal = Journal::new(recorder, Arc::clone(clock), observer, mask, &request.limits);
     let started = started(prepared, &request);
-    journal.event(if request.resumed.is_some() { Event::Resumed } else { Event::Started(Box::new(started)) });
+    let began_ms =
+        journal.event(if request.resumed.is_some() { Event::Resumed } else { Event::Started(Box::new(started)) });
     journal.flush().await.map_err(|error| Error::Record(error.to_string()))?;
-    let source = Source::of(device, request.mode);
     let recording = request.recording;
     let clock = Arc::clone(clock);
-    let inputs = Box::new(move |_| Inputs::live(Arc::clone(&clock), recording));
-    let mut drive = Drive::new(prepared, request, source, inputs, journal)?;
-    drive.machine = Some(Arc::clone(&device.machine));
+    let world = World {
+        source: Source::of(device, request.mode),
+        inputs: Box::new(move |_| Inputs::live(Arc::clone(&clock), recording)),
+        reboots: Reboots::Live(Arc::clone(&device.machine)),
+        began_ms,
+    };
+    let mut drive = Drive::new(prepared, request, world, journal)?;
     let came = drive.run().await;
     drive.end(came).await
 }
@@ -122,8 +147,37 @@ fn digest_of(prepared: &Prepared, request: &Request, plan: &Plan) -> model::Dige
     plan.digest(prepared.plugin.digest(), &Value::Object(request.parameters.clone()))
 }
 
+/// All that a run meets: a device, or the record of one.
+pub(crate) struct World {
+    /// Who answers its calls.
+    pub(crate) source: Source,
+    /// What each phase's clocks and random numbers are.
+    pub(crate) inputs: InputsOf,
+    /// Whether it is granted a reboot.
+    pub(crate) reboots: Reboots,
+    /// When it begins, or goes on after a reboot.
+    pub(crate) began_ms: u64,
+}
+
 /// Makes what each phase's clocks and random numbers are.
 pub(crate) type InputsOf = Box<dyn Fn(Phase) -> Inputs + Send + Sync>;
+
+/// Who knows whether the run was granted a reboot.
+pub(crate) enum Reboots {
+    /// The machine.
+    Live(Arc<dyn Machine>),
+    /// A record: the event that it has of it, where it has one.
+    Recorded(Option<Reboot>),
+}
+
+/// A reboot that a run was granted.
+#[derive(Clone)]
+pub(crate) struct Reboot {
+    /// Until when the run waits for it.
+    pub(crate) until_ms: u64,
+    /// The boot that is to be over.
+    pub(crate) boot: String,
+}
 
 /// One run under way.
 pub(crate) struct Drive<'a> {
@@ -133,9 +187,8 @@ pub(crate) struct Drive<'a> {
     facts: Arc<Facts>,
     gate: Option<Gate>,
     inputs: InputsOf,
+    reboots: Reboots,
     journal: Journal,
-    /// Knows whether a reboot was accepted; a replay has none.
-    machine: Option<Arc<dyn Machine>>,
     meter: Arc<CpuMeter>,
     began: Instant,
     memory_bytes_peak: u64,
@@ -154,13 +207,7 @@ impl Came {
 }
 
 impl<'a> Drive<'a> {
-    pub(crate) fn new(
-        prepared: &'a Prepared,
-        request: Request,
-        source: Source,
-        inputs: InputsOf,
-        journal: Journal,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(prepared: &'a Prepared, request: Request, world: World, journal: Journal) -> Result<Self, Error> {
         let began = Instant::now();
         let facts = Arc::new(Facts {
             run: request.run.to_string(),
@@ -173,19 +220,19 @@ impl<'a> Drive<'a> {
             cancel: request.cancel.clone(),
             recording: request.recording,
         });
-        let mut gate = Gate::new(Arc::clone(&facts), source, request.plan.clone(), journal.clone());
-        if request.resumed.as_ref().is_some_and(|resumed| resumed.has_changed) {
-            gate.note_changed();
+        let mut gate = Gate::new(Arc::clone(&facts), world.source, request.plan.clone(), journal.clone());
+        if let Some(resumed) = &request.resumed {
+            gate.go_on(resumed.calls, resumed.has_changed);
         }
         Ok(Self {
-            told: Arc::new(told(&request, journal.now_ms())),
+            told: Arc::new(told(&request, world.began_ms)),
             prepared,
             request,
             facts,
             gate: Some(gate),
-            inputs,
+            inputs: world.inputs,
+            reboots: world.reboots,
             journal,
-            machine: None,
             meter: Arc::default(),
             began,
             memory_bytes_peak: 0,
@@ -243,15 +290,22 @@ impl<'a> Drive<'a> {
 
     /// Ends here for now where the run was granted a reboot.
     async fn suspend(&mut self, findings: &[Finding]) -> Result<(), End> {
-        let Some(machine) = &self.machine else { return Ok(()) };
+        let Some(Reboot { until_ms, boot }) = self.granted_reboot().await? else { return Ok(()) };
+        self.journal.event(Event::Suspended { until_ms, boot, findings: findings.to_vec() });
+        Err(End::new(Outcome::Suspended, "it waits for the reboot that it was granted"))
+    }
+
+    async fn granted_reboot(&self) -> Result<Option<Reboot>, End> {
+        let machine = match &self.reboots {
+            Reboots::Recorded(reboot) => return Ok(reboot.clone()),
+            Reboots::Live(machine) => machine,
+        };
         let host_error = |error: GuestError| End::new(Outcome::HostError, error.to_string());
         let accepted = machine.pending_reboot().await.map_err(host_error)?;
-        if accepted.is_none_or(|request| request.run != self.facts.run) {
-            return Ok(());
-        }
         let until_ms = self.journal.now_ms().saturating_add(SUSPENDED_MS_MAX);
-        self.journal.event(Event::Suspended { until_ms, findings: findings.to_vec() });
-        Err(End::new(Outcome::Suspended, "it waits for the reboot that it was granted"))
+        Ok(accepted
+            .filter(|request| request.run == self.facts.run)
+            .map(|request| Reboot { until_ms, boot: request.boot }))
     }
 
     /// One call of one export, in a store of its own.
@@ -384,14 +438,14 @@ fn scopes(prepared: &Prepared) -> Result<BTreeMap<&'static str, Scope>, Error> {
     .collect()
 }
 
-fn told(request: &Request, now_ms: u64) -> Told {
+fn told(request: &Request, began_ms: u64) -> Told {
     Told {
         context: Context {
             run_id: request.run.to_string(),
             mode: request.mode,
             attempt: 1,
-            started_ms: now_ms,
-            deadline_ms: now_ms.saturating_add(request.limits.wall_ms),
+            started_ms: began_ms,
+            deadline_ms: began_ms.saturating_add(request.limits.wall_ms),
             attributes: Vec::new(),
         },
         parameters: Value::Object(request.parameters.clone()).to_string(),

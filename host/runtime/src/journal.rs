@@ -123,9 +123,11 @@ impl Journal {
         &*self.shared.mask
     }
 
-    pub(crate) fn event(&self, event: Event) {
+    /// Gives the time that the record has of it.
+    pub(crate) fn event(&self, event: Event) -> u64 {
         let at_ms = self.now_ms();
         self.pending().entries.push((at_ms, Entry::Event(event)));
+        at_ms
     }
 
     pub(crate) fn call(&self, entry: CallEntry) {

@@ -8,11 +8,12 @@ use wasmtime::component::{Linker, LinkerInstance, ResourceType};
 use crate::adapters::Adapter;
 use crate::run_interface;
 use crate::state::Run;
+use crate::wasi;
 
 /// A linker that has `types`, `run`, inert WASI, and the granted interfaces.
 pub(crate) fn linker(engine: &wasmtime::Engine, grants: &Grants) -> wasmtime::Result<Linker<Run>> {
     let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasi::link(&mut linker)?;
     link_types(&mut linker)?;
     run_interface::link(&mut linker.instance(&name("run"))?)?;
     for (interface, _) in grants.iter() {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use backends::secrets::Masker;
-use model::{Clock, Ended, Event, Phase, Recorded, Started};
+use model::{Clock, Ended, Event, Outcome, Phase, Recorded, Started};
 use tokio_util::sync::CancellationToken;
 
-use crate::execute::{Drive, Request, Resumed};
+use crate::execute::{Drive, InputsOf, Reboot, Reboots, Request, Resumed, World};
 use crate::gate::{Replay, Source};
 use crate::journal::Journal;
 use crate::prepare::Prepared;
@@ -25,16 +25,65 @@ pub struct Replayed {
     pub divergence: Option<String>,
 }
 
-/// Runs the plugin against a recording.
+/// Runs the plugin against a recording: each part of it, where the run went over a reboot, from what the part before left.
 pub async fn replay(prepared: &Prepared, events: &[Recorded], clock: &Arc<dyn Clock>) -> Result<Replayed, Error> {
-    let (request, recorded) = request(events)?;
-    let inputs = inputs(events, clock)?;
+    let Some(Event::Started(started)) = events.first().map(|first| &first.event) else {
+        return Err(bad("it does not begin with `started`"));
+    };
+    let mut replayed = None;
+    for part in parts(events) {
+        let went = replay_part(prepared, started, &part, clock).await?;
+        let is_the_same = went.divergence.is_none();
+        replayed = Some(went);
+        if !is_the_same {
+            break;
+        }
+    }
+    replayed.ok_or_else(|| bad("it is empty"))
+}
+
+fn bad(what: &str) -> Error {
+    Error::BadRecord(format!("the record cannot be replayed: {what}"))
+}
+
+/// What a run did between two reboots.
+struct Part<'a> {
+    events: &'a [Recorded],
+    /// What the parts before left; none for the first.
+    resumed: Option<Resumed>,
+}
+
+fn parts(events: &[Recorded]) -> Vec<Part<'_>> {
+    let mut before = 0;
+    let part = |events_of_it| {
+        let so_far = events.iter().take(before).map(|recorded: &Recorded| &recorded.event);
+        let resumed = (before > 0).then(|| Resumed::of(so_far));
+        before += <[Recorded]>::len(events_of_it);
+        Part { events: events_of_it, resumed }
+    };
+    events.chunk_by(|_, next| !matches!(next.event, Event::Resumed)).map(part).collect()
+}
+
+async fn replay_part(
+    prepared: &Prepared,
+    started: &Started,
+    part: &Part<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Replayed, Error> {
+    let (events, first) = (part.events, part.events.first().ok_or_else(|| bad("it is empty"))?);
+    let (recorded, reboot) = end(events)?;
+    let request = request(first, started, part.resumed.clone());
+    let world = World {
+        source: Source::Record(Replay::of(events)),
+        inputs: inputs(events, clock)?,
+        reboots: Reboots::Recorded(reboot),
+        began_ms: first.at_ms,
+    };
     let recorder = MemoryRecorder::default();
     let (observer, nothing_redeemed) = (Arc::new(NoObserver), Arc::<Masker>::default());
     let journal =
         Journal::new(Box::new(recorder.clone()), Arc::clone(clock), observer, nothing_redeemed, &request.limits);
-    let source = Source::Record(Replay::of(events));
-    let mut drive = Drive::new(prepared, request, source, inputs, journal)?;
+    let mut drive = Drive::new(prepared, request, world, journal)?;
     let came = drive.run().await;
     let unasked = drive.gate().unasked();
     let ended = drive.end(came).await?;
@@ -45,22 +94,20 @@ pub async fn replay(prepared: &Prepared, events: &[Recorded], clock: &Arc<dyn Cl
     Ok(Replayed { recorded, ended, divergence })
 }
 
-fn request(events: &[Recorded]) -> Result<(Request, Ended), Error> {
-    let bad = |what: &str| Error::BadRecord(format!("the record cannot be replayed: {what}"));
-    let first = events.first().ok_or_else(|| bad("it is empty"))?;
-    let Event::Started(started) = &first.event else { return Err(bad("it does not begin with `started`")) };
-    if events.iter().any(|recorded| matches!(recorded.event, Event::Suspended { .. })) {
-        return Err(bad("the run went over a reboot, and a replay has none"));
-    }
-    let ended = events.iter().rev().find_map(|recorded| match &recorded.event {
-        Event::Ended(ended) => Some((**ended).clone()),
+/// How a part ended, and the reboot that it was granted, where that is how.
+fn end(events: &[Recorded]) -> Result<(Ended, Option<Reboot>), Error> {
+    let end = events.iter().find_map(|recorded| match &recorded.event {
+        Event::Ended(ended) => Some(((**ended).clone(), None)),
+        Event::Suspended { until_ms, boot, .. } => {
+            let reboot = Reboot { until_ms: *until_ms, boot: boot.clone() };
+            Some((Ended::by_host(Outcome::Suspended, ""), Some(reboot)))
+        }
         _ => None,
     });
-    let ended = ended.ok_or_else(|| bad("it has no end"))?;
-    Ok((request_of(first, started), ended))
+    end.ok_or_else(|| bad("it has no end"))
 }
 
-fn request_of(first: &Recorded, started: &Started) -> Request {
+fn request(first: &Recorded, started: &Started, resumed: Option<Resumed>) -> Request {
     Request {
         run: first.run,
         mode: started.mode,
@@ -73,11 +120,11 @@ fn request_of(first: &Recorded, started: &Started) -> Request {
         device: started.device.clone(),
         roots: started.roots.clone(),
         cancel: CancellationToken::new(),
-        resumed: None::<Resumed>,
+        resumed,
     }
 }
 
-fn inputs(events: &[Recorded], clock: &Arc<dyn Clock>) -> Result<crate::execute::InputsOf, Error> {
+fn inputs(events: &[Recorded], clock: &Arc<dyn Clock>) -> Result<InputsOf, Error> {
     let mut recorded: HashMap<Phase, ([u8; 32], Vec<u64>)> = HashMap::new();
     for event in events {
         if let Event::Inputs { phase, clock, seed } = &event.event {
@@ -106,9 +153,18 @@ fn differs(recorded: &Ended, ended: &Ended) -> Option<String> {
         .then(|| format!("the record's verdict is `{}`, the replay's `{}`", recorded.verdict, ended.verdict))
 }
 
-/// The first report, remedy or line that is not as it was.
+/// The first report, remedy, checkpoint or line that is not as it was.
 fn said_otherwise(events: &[Recorded], replayed: &[(u64, Event)]) -> Option<String> {
-    let speaks = |event: &&Event| matches!(event, Event::Reported { .. } | Event::Remedied { .. } | Event::Log { .. });
+    let speaks = |event: &&Event| {
+        matches!(
+            event,
+            Event::Reported { .. }
+                | Event::Remedied { .. }
+                | Event::Log { .. }
+                | Event::Checkpoint { .. }
+                | Event::Suspended { .. }
+        )
+    };
     let mut before = events.iter().map(|recorded| &recorded.event).filter(speaks);
     let mut now = replayed.iter().map(|(_, event)| event).filter(speaks);
     loop {

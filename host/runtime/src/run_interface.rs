@@ -53,7 +53,7 @@ pub(crate) fn link(instance: &mut LinkerInstance<'_, Run>) -> wasmtime::Result<(
     instance.func_wrap("now", |store: StoreContextMut<'_, Run>, ()| Ok((store.data().inputs.now_ms(),)))?;
     instance.func_wrap_async("sleep", |store: StoreContextMut<'_, Run>, (millis,): (u32,)| {
         // The store itself cannot be held while waiting: other threads may poll.
-        let waits = !store.data().inputs.skip(u64::from(millis));
+        let waits = !store.data().inputs.skip(Duration::from_millis(u64::from(millis)));
         let cancel = waits.then(|| store.data().gate.facts().cancel.clone());
         Box::new(async move { Ok((sleep(cancel, millis).await,)) })
     })?;

@@ -1,6 +1,6 @@
 //! WASI as a guest sees it: linked, because every toolchain's standard library imports it, and inert. No folders, sockets,
-//! environment or arguments; clocks and random numbers are the run's; what is written to standard output and error becomes
-//! lines in the log.
+//! environment or arguments; clocks and random numbers are the run's, and where time is virtual a sleep returns at once; what
+//! is written to standard output and error becomes lines in the log.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -13,10 +13,15 @@ use model::Clock;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::io::AsyncWrite;
+use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::clocks::{WasiClocksCtxView, WasiClocksView};
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx};
 
 use crate::journal::Journal;
+use crate::state::Run;
 
 /// The most bytes of random numbers in one answer.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
@@ -37,6 +42,8 @@ struct State {
     said: Option<Vec<u64>>,
     /// What the clocks will say, in a replay.
     replay: Option<VecDeque<u64>>,
+    /// For how long nobody waited, because time is virtual.
+    skipped: Duration,
 }
 
 impl Inputs {
@@ -52,7 +59,7 @@ impl Inputs {
     }
 
     fn new(clock: Arc<dyn Clock>, seed: [u8; 32], said: Option<Vec<u64>>, replay: Option<VecDeque<u64>>) -> Self {
-        let state = State { started: std::time::Instant::now(), seed, said, replay };
+        let state = State { started: std::time::Instant::now(), seed, said, replay, skipped: Duration::ZERO };
         Self { state: Arc::new(Mutex::new(state)), clock }
     }
 
@@ -62,8 +69,17 @@ impl Inputs {
     }
 
     /// Whether time is virtual: it has then moved on by so much, and a sleep returns at once.
-    pub(crate) fn skip(&self, by_ms: u64) -> bool {
-        self.state().replay.is_some() || self.clock.skip(by_ms)
+    pub(crate) fn skip(&self, by: Duration) -> bool {
+        let mut state = self.state();
+        if state.replay.is_some() {
+            return true;
+        }
+        let by_ms = u64::try_from(by.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let is_virtual = self.clock.skip(by_ms);
+        if is_virtual {
+            state.skipped = state.skipped.saturating_add(by);
+        }
+        is_virtual
     }
 
     /// What a recording keeps.
@@ -111,7 +127,53 @@ impl HostMonotonicClock for Inputs {
     }
 
     fn now(&self) -> u64 {
-        self.say(|state| u64::try_from(state.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        self.say(|state| {
+            let since = state.started.elapsed().saturating_add(state.skipped);
+            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        })
+    }
+}
+
+/// All that a toolchain's standard library imports of WASI. Its clock that can be waited for is ours: wasmtime's own waits for
+/// the machine's, also in a replay.
+pub(crate) fn link(linker: &mut Linker<Run>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    monotonic_clock::add_to_linker::<Run, Waits>(linker, |run| Waits {
+        inputs: run.inputs.clone(),
+        wasi: run.clocks(),
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// WASI's clock that can be waited for, in the run's own time.
+struct Waits<'a> {
+    inputs: Inputs,
+    wasi: WasiClocksCtxView<'a>,
+}
+
+impl HasData for Waits<'static> {
+    type Data<'a> = Waits<'a>;
+}
+
+impl monotonic_clock::Host for Waits<'_> {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        self.wasi.now()
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<u64> {
+        self.wasi.resolution()
+    }
+
+    fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let now = self.wasi.now()?;
+        self.subscribe_duration(when.saturating_sub(now))
+    }
+
+    fn subscribe_duration(&mut self, nanos: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let is_over = self.inputs.skip(Duration::from_nanos(nanos));
+        self.wasi.subscribe_duration(if is_over { 0 } else { nanos })
     }
 }
 

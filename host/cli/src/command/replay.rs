@@ -43,9 +43,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             plugin.digest()
         );
     }
-    let engine = context.engine()?;
-    let (cache, compiler) = (context.cache()?, context.compiler()?);
-    let prepared = runtime::prepare(&engine, &plugin, &started.grants, Some(&cache), &compiler).await?;
+    let prepared = context.prepare(&plugin, &started.grants).await?;
     let replayed = runtime::replay(&prepared, &events, &context.clock).await?;
     let report = Report {
         verdict: replayed.ended.verdict.to_string(),

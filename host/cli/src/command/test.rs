@@ -14,8 +14,7 @@ use artifact::Plugin;
 use backends::Device;
 use console::style;
 use contract::run::{Event as TriggerEvent, Trigger, TriggerKind};
-use contract::types::Effect;
-use model::{Event, Grants, Outcome, RunId, Verdict, parameters};
+use model::{Grants, Outcome, RunId, Verdict, parameters};
 use runtime::{Cache, Compiler, Engine, MemoryRecorder, NoObserver, Request, Resumed};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -160,7 +159,8 @@ impl Bench {
         let ended = runtime::execute(&prepared, request.clone(), &device, &clock, kept, Arc::new(NoObserver)).await?;
         if ended.outcome == Outcome::Suspended && case.run.reboot {
             device.machine.reboot().await?;
-            let request = Request { resumed: Some(resumed(&recorder.events())), ..request };
+            let resumed = Resumed::of(recorder.events().iter().map(|(_, event)| event));
+            let request = Request { resumed: Some(resumed), ..request };
             let kept = Box::new(recorder.clone());
             runtime::execute(&prepared, request, &device, &clock, kept, Arc::new(NoObserver)).await?;
         }
@@ -180,22 +180,6 @@ impl Bench {
         }
         Ok(grants)
     }
-}
-
-/// Where a suspended run goes on.
-fn resumed(events: &[(u64, Event)]) -> Resumed {
-    let mut resumed = Resumed { checkpoint: Vec::new(), findings: Vec::new(), has_changed: false };
-    for (_, event) in events {
-        match event {
-            Event::Checkpoint { state } => resumed.checkpoint.clone_from(state),
-            Event::Suspended { findings, .. } => resumed.findings.clone_from(findings),
-            Event::Called(called) => {
-                resumed.has_changed |= called.effects.iter().any(|effect| effect.effect != Effect::Unchanged);
-            }
-            _ => {}
-        }
-    }
-    resumed
 }
 
 fn trigger(case: &Case) -> anyhow::Result<Trigger> {

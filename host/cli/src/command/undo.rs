@@ -1,14 +1,13 @@
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
 use contract::run::Mode;
-use model::{Event, RunId};
+use model::RunId;
 use runtime::{Recorder, UndoRequest};
 
-use super::run::by_hand;
 use super::summary::RunSummary;
 use crate::context::Context;
-use crate::{exit, lock, reconcile};
+use crate::exit;
+use crate::machine::{self, Machine};
 
 /// Take back what a run did, or list why not
 #[derive(clap::Args)]
@@ -18,22 +17,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let store = context.store()?;
-    let policy = context.host_policy()?;
-    let _machine = lock::machine(&context.state, Mode::Enforce)?;
-    let events = store.events(args.run)?;
-    let Some(Event::Started(started)) = events.first().map(|first| &first.event) else {
-        bail!("{} is not in this device's memory; `remit runs list` shows what is", args.run);
-    };
-    let device = context.device(&store, &policy, &started.roots);
-    reconcile::after_crash(&store, &device, context).await?;
-    // The run itself may be what an earlier host left.
-    let events = store.events(args.run)?;
-    let undo = RunId::new();
-    let recorder: Box<dyn Recorder> = Box::new(store.open_run(undo)?.context("the run has a record already")?);
-    let request = UndoRequest { run: undo, trigger: by_hand() };
-    let ended = runtime::undo(&events, request, &device, &context.clock, recorder).await?;
-    if let Some(summary) = RunSummary::of(&store.events(undo)?) {
+    let (machine, _) = Machine::of_run(context, args.run)?;
+    let _machine = machine.take(Mode::Enforce, context).await?;
+    // Read now: the run itself may be what an earlier host left.
+    let events = machine.store.events(args.run)?;
+    let request = UndoRequest { run: RunId::new(), trigger: machine::by_hand() };
+    let undo = request.run;
+    let recorder: Box<dyn Recorder> = Box::new(machine.log(undo)?);
+    let ended = runtime::undo(&events, request, &machine.device, &context.clock, recorder).await?;
+    machine.wind_up(Mode::Enforce, context).await;
+    if let Some(summary) = RunSummary::of(&machine.store.events(undo)?) {
         summary.print(context.output)?;
     }
     Ok(exit::of(&ended))

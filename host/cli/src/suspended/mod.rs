@@ -1,79 +1,128 @@
-//! A run that waits for a reboot: what it leaves behind so that it can go on, and the unit that goes on with it.
+//! A run that waits for a reboot: what it leaves behind so that it can go on, and what becomes of it where it cannot.
+//!
+//! That it waits is in its record first; the plugin and the unit come after. A host that died in between left a run that says
+//! it waits, and lacks what it would go on with: whoever takes the machine next puts that in order ([`put_in_order`]).
+
+mod unit;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use artifact::Plugin;
-use model::RunId;
+use model::{Digest, Ended, Event, Outcome, Recorded, RunId, Started};
+use runtime::Resumed;
+use store::fail;
 
 use crate::context::Context;
+use crate::machine::{self, Machine};
+use crate::output::{say, time};
 use crate::whole;
 
-/// Where systemd looks for units that the machine's owner made.
-const UNITS: &str = "/etc/systemd/system";
+/// What a suspended run waits with.
+pub(crate) struct Waiting {
+    until_ms: u64,
+    boot: String,
+    /// Whether its record keeps all that a replay needs: then that of the rest does too.
+    pub(crate) is_recorded: bool,
+    pub(crate) resumed: Resumed,
+}
 
-/// Keeps the plugin and, where systemd will start the machine, leaves a unit that goes on with the run after the boot.
-pub(crate) fn leave(context: &Context, run: RunId, plugin: &Plugin) -> anyhow::Result<()> {
+impl Waiting {
+    /// None where the run does not wait, or no longer.
+    pub(crate) fn of(events: &[Recorded]) -> Option<Self> {
+        let last = events
+            .iter()
+            .rev()
+            .map(|recorded| &recorded.event)
+            .find(|event| matches!(event, Event::Suspended { .. } | Event::Resumed | Event::Ended(_)));
+        let Some(Event::Suspended { until_ms, boot, .. }) = last else { return None };
+        let resumed = Resumed::of(events.iter().map(|recorded| &recorded.event));
+        let is_recorded = events.iter().any(|recorded| matches!(recorded.event, Event::Inputs { .. }));
+        Some(Self { until_ms: *until_ms, boot: boot.clone(), is_recorded, resumed })
+    }
+
+    /// Whether the machine has still to be rebooted.
+    pub(crate) async fn is_before_reboot(&self, run: RunId, machine: &Machine) -> anyhow::Result<bool> {
+        let pending = machine.device.machine.pending_reboot().await?;
+        Ok(pending.is_some_and(|request| request.boot == self.boot || request.run == run.to_string()))
+    }
+}
+
+/// Keeps what the run goes on with: the plugin and, where systemd will start the machine, a unit that calls `remit resume`.
+pub(crate) fn leave(context: &Context, run: RunId, plugin: &Plugin, record: Option<&Path>) -> anyhow::Result<()> {
+    fail::point("suspended.before-plugin");
     let file = plugin_file(context, run);
-    let folder = context.state.join("suspended");
+    let folder = folder(context);
     std::fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
     whole::write(&file, plugin.bytes()).with_context(|| format!("{}", file.display()))?;
-    if !Path::new("/run/systemd/system").is_dir() {
-        crate::output::say(&format!("note: no systemd here: after the reboot, call `remit resume {run}`"));
+    if !unit::can_be() {
+        say(&format!("note: no systemd here: after the reboot, call `remit resume {run}`"));
         return Ok(());
     }
-    let unit = Path::new(UNITS).join(unit_name(run));
-    whole::write(&unit, unit_text(context, run)?.as_bytes()).with_context(|| format!("{}", unit.display()))?;
-    let wanted = wanted(run);
-    if let Some(folder) = wanted.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    }
-    link(&unit, &wanted).with_context(|| format!("{}", wanted.display()))
+    unit::leave(context, run, record)
 }
 
 /// The plugin, as it was when the run was suspended.
 pub(crate) fn plugin_file(context: &Context, run: RunId) -> PathBuf {
-    context.state.join("suspended").join(format!("{run}.wasm"))
+    folder(context).join(format!("{run}.wasm"))
 }
 
-/// Nothing is left of a run that has gone on. What cannot be removed is no reason to fail: its run is over, and says so.
+fn folder(context: &Context) -> PathBuf {
+    context.state.join("suspended")
+}
+
+/// Nothing is left of a run that is over. What cannot be removed is no reason to fail: the next one that looks tries again.
 pub(crate) fn forget(context: &Context, run: RunId) {
-    for path in [wanted(run), Path::new(UNITS).join(unit_name(run)), plugin_file(context, run)] {
-        let _ = std::fs::remove_file(path);
+    unit::remove(run);
+    let _ = std::fs::remove_file(plugin_file(context, run));
+}
+
+/// Each run that waits has all that it goes on with, or has its end; and nothing is left of one that is over.
+pub(crate) async fn put_in_order(machine: &Machine, context: &Context) -> anyhow::Result<()> {
+    for run in machine.store.suspended()? {
+        // Whoever has it goes on with it right now.
+        let Some(mut log) = machine.store.open_run(run)? else { continue };
+        let (started, events) = machine::record(&machine.store, run)?;
+        let Some(waiting) = Waiting::of(&events) else { continue };
+        if let Some(ended) = cannot_go_on(&waiting, &started, run, context) {
+            say(&format!("note: {run} is over, {}: {}", ended.outcome, ended.detail));
+            log.append(vec![(context.clock.now_ms(), Event::Ended(Box::new(ended)))])?;
+            forget(context, run);
+            continue;
+        }
+        if unit::can_be() && !unit::is_there(run) {
+            unit::leave(context, run, None)?;
+            say(&format!("note: the unit that goes on with {run} after the boot was not there, and is again"));
+        }
+        if waiting.is_before_reboot(run, machine).await? {
+            let until = time(waiting.until_ms);
+            say(&format!("note: {run} waits for the reboot that it was granted, until {until}: reboot this machine"));
+        }
     }
+    sweep(machine, context)
 }
 
-fn unit_name(run: RunId) -> String {
-    format!("remit-resume-{run}.service")
+/// The end of a run that waits for nothing any more.
+fn cannot_go_on(waiting: &Waiting, started: &Started, run: RunId, context: &Context) -> Option<Ended> {
+    if context.clock.now_ms() > waiting.until_ms {
+        let detail = format!("nobody took its reboot until {}", time(waiting.until_ms));
+        return Some(Ended::by_host(Outcome::Timeout, detail));
+    }
+    let kept = std::fs::read(plugin_file(context, run)).ok().map(|bytes| Digest::of(&bytes));
+    (kept != Some(started.digest)).then(|| {
+        Ended::by_host(Outcome::Interrupted, "the host died before the plugin was kept that the run goes on with")
+    })
 }
 
-fn wanted(run: RunId) -> PathBuf {
-    Path::new(UNITS).join("multi-user.target.wants").join(unit_name(run))
-}
-
-fn unit_text(context: &Context, run: RunId) -> anyhow::Result<String> {
-    let program = std::env::current_exe().context("where is this program?")?;
-    let (program, state, policy) = (program.display(), context.state.display(), context.policy_file().display());
-    let policy = if context.policy_file().exists() { format!(" --policy \"{policy}\"") } else { String::new() };
-    Ok(format!(
-        "[Unit]\n\
-         Description=Goes on with {run} after the reboot that it was granted\n\
-         After=dbus.service systemd-logind.service\n\
-         \n\
-         [Service]\n\
-         Type=oneshot\n\
-         ExecStart=\"{program}\" --state \"{state}\"{policy} resume {run}\n\
-         # What the run found is in its record; a unit that counts as failed would call for a person twice.\n\
-         SuccessExitStatus=10 11 12 13\n"
-    ))
-}
-
-#[cfg(unix)]
-fn link(unit: &Path, wanted: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(unit, wanted)
-}
-
-#[cfg(not(unix))]
-fn link(_: &Path, _: &Path) -> std::io::Result<()> {
-    Err(std::io::ErrorKind::Unsupported.into())
+/// What is left of runs that this device knows and that do not wait: their host died before it could forget them.
+fn sweep(machine: &Machine, context: &Context) -> anyhow::Result<()> {
+    let files = std::fs::read_dir(folder(context)).into_iter().flatten().flatten();
+    let kept = files.filter_map(|file| file.path().file_stem()?.to_str()?.parse::<RunId>().ok());
+    for run in kept.chain(unit::left()) {
+        let events = machine.store.events(run)?;
+        if !events.is_empty() && Waiting::of(&events).is_none() && machine.store.open_run(run)?.is_some() {
+            forget(context, run);
+        }
+    }
+    Ok(())
 }

@@ -30,6 +30,11 @@ impl Budget {
         }
     }
 
+    /// The earlier part of the run made so many calls.
+    pub(super) fn go_on(&mut self, calls: u64) {
+        self.calls = calls;
+    }
+
     pub(super) fn calls(&self) -> u64 {
         self.calls
     }

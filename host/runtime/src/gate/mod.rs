@@ -143,9 +143,10 @@ impl Gate {
         self.changed
     }
 
-    /// An earlier part of the run, before a reboot, changed something.
-    pub(crate) fn note_changed(&mut self) {
-        self.changed = true;
+    /// An earlier part of the run, before a reboot, made so many calls, and perhaps changed something.
+    pub(crate) fn go_on(&mut self, calls: u64, has_changed: bool) {
+        self.budget.go_on(calls);
+        self.changed = has_changed;
     }
 
     pub(crate) fn calls(&self) -> u64 {

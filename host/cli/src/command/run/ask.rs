@@ -1,0 +1,122 @@
+//! What a person asks for: parameters, limits, roots and a plan, each held against what the plugin takes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use artifact::Plugin;
+use model::{Plan, RunId, event, parameters};
+use runtime::Request;
+use serde_json::{Map, Value};
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+use super::{Args, RunMode};
+use crate::fault::Refused;
+use crate::machine::{self, Machine};
+
+/// All of it, as a request.
+pub(super) fn request(args: &Args, plugin: &Plugin, machine: &Machine) -> anyhow::Result<Request> {
+    let (manifest, shared) = (plugin.manifest(), &machine.device.shared);
+    let parameters = parameters::resolve(&manifest.parameters, given(args)?)
+        .with_context(|| format!("`{}` takes{}", manifest.plugin.name, takes(&manifest.parameters)))?;
+    let plan = args.plan.map(|run| plan(&machine.store, run, plugin, &parameters)).transpose()?;
+    if plan.is_some() && !matches!(args.mode, RunMode::Enforce) {
+        bail!("`--plan` ties an enforce run to a dry run: add `--mode enforce`");
+    }
+    Ok(Request {
+        run: RunId::new(),
+        mode: args.mode.into(),
+        trigger: machine::by_hand(),
+        parameters,
+        limits: limits(&manifest.limits, &args.limits)?,
+        plan,
+        recording: args.record.is_some(),
+        device: backends::device::device_id(shared)?.to_string(),
+        roots: shared.policy.files.roots.clone(),
+        cancel: CancellationToken::new(),
+        resumed: None,
+    })
+}
+
+/// Parameters as given: the file's, then those of the command line.
+fn given(args: &Args) -> anyhow::Result<Map<String, Value>> {
+    let mut given = match &args.params {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("{}: expected a JSON object", path.display()))?
+        }
+        None => Map::new(),
+    };
+    for (name, value) in &args.parameters {
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
+        given.insert(name.clone(), value);
+    }
+    Ok(given)
+}
+
+/// The parameters of a schema, a line each.
+fn takes(schema: &Value) -> String {
+    let required = |name: &str| {
+        let names = schema.get("required").and_then(Value::as_array);
+        names.is_some_and(|names| names.iter().any(|it| it.as_str() == Some(name)))
+    };
+    let properties = schema.get("properties").and_then(Value::as_object).filter(|properties| !properties.is_empty());
+    let Some(properties) = properties else { return " no parameters".to_owned() };
+    let line = |(name, property): (&String, &Value)| {
+        let text = |key: &str| property.get(key).and_then(Value::as_str).unwrap_or_default();
+        let default = match (required(name), property.get("default")) {
+            (true, _) => ", required".to_owned(),
+            (false, Some(default)) if !default.is_null() => format!(", {default} if left out"),
+            (false, _) => String::new(),
+        };
+        format!("\n  --param {name}=… ({}{default}) {}", text("type"), text("description"))
+    };
+    properties.iter().map(line).collect()
+}
+
+/// The manifest's limits, with those that are given in their place.
+pub(in crate::command) fn limits(
+    of_manifest: &model::Limits,
+    given: &[(String, String)],
+) -> anyhow::Result<model::Limits> {
+    let mut table = serde_json::to_value(of_manifest)?;
+    for (name, value) in given {
+        let value: u64 = value.parse().with_context(|| format!("limit `{name}`: expected a number"))?;
+        let slot = table.get_mut(name);
+        *slot.with_context(|| format!("no such limit: `{name}`; `remit inspect` lists them"))? = value.into();
+    }
+    let limits: model::Limits = serde_json::from_value(table)?;
+    match limits.out_of_range().as_slice() {
+        [] => Ok(limits),
+        wrong => bail!("{}", wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+/// Where named roots are.
+pub(super) fn roots(binds: &[(String, String)]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let bound = binds.iter().map(|(name, folder)| {
+        let folder = std::fs::canonicalize(folder).with_context(|| format!("--bind {name}={folder}"))?;
+        Ok((name.clone(), folder))
+    });
+    bound.collect()
+}
+
+/// The plan of an earlier dry run, if it was of this plugin with these parameters.
+fn plan(store: &Store, run: RunId, plugin: &Plugin, parameters: &Map<String, Value>) -> anyhow::Result<Plan> {
+    let (started, events) = machine::record(store, run)?;
+    let plan = event::end(&events).and_then(|ended| ended.plan.clone());
+    let plan = plan.with_context(|| format!("{run} has no plan: it is no dry run that completed"))?;
+    let mut reasons = Vec::new();
+    if started.digest != plugin.digest() {
+        reasons.push(format!("{run} planned for {} {}, this is {}", started.plugin, started.digest, plugin.digest()));
+    }
+    if started.parameters != Value::Object(parameters.clone()) {
+        let now = Value::Object(parameters.clone());
+        reasons.push(format!("{run} planned with parameters {}, these are {now}", started.parameters));
+    }
+    match reasons.is_empty() {
+        true => Ok(plan),
+        false => Err(Refused { reasons, next: Some("make a new dry run, and tie this run to it".to_owned()) }.into()),
+    }
+}

@@ -1,0 +1,90 @@
+//! What a plugin is granted by hand, and what a person is told where that is too little.
+
+use std::collections::BTreeMap;
+
+use artifact::Plugin;
+use model::capability::{Capability, Grants};
+use model::event::FORMAT;
+use model::policy::{self, Allow, Missing};
+use model::{Ended, Event, Outcome, Started};
+use runtime::Request;
+use serde_json::Value;
+
+use crate::context::{Context, HostPolicy};
+use crate::fault::Refused;
+use crate::machine::Machine;
+
+/// What the manifest asks for, as far as host policy and the command line allow it.
+pub(super) fn by_hand(
+    flags: &[Capability],
+    plugin: &Plugin,
+    policy: &HostPolicy,
+    request: &Request,
+) -> Result<Grants, Refused> {
+    let manifest = plugin.manifest();
+    let mut allowed = policy.allow.clone();
+    allowed.extend(flags.iter().map(|capability| Allow { plugin: None, capability: capability.clone() }));
+    let wishes = manifest.wishes(&request.parameters).map_err(|bad| Refused { reasons: bad.0, next: None })?;
+    policy::grant_by_hand(manifest, &wishes, request.mode, &allowed)
+        .map_err(|missing| not_granted(&missing, &manifest.plugin.name, policy))
+}
+
+/// Everything that is missing, with the lines that would allow it.
+fn not_granted(missing: &[Missing], plugin: &str, policy: &HostPolicy) -> Refused {
+    let mut line = policy.lines + 1;
+    let mut reasons = Vec::new();
+    for it in missing {
+        reasons.push(format!(
+            "`{}` ({}) is not granted: {}\n    add at {}:{line}\n      [[allow]]\n      plugin = \"{plugin}\"\n      capability = \"{}\"",
+            it.capability, it.class, it.reason, policy.path.display(), it.capability,
+        ));
+        line += 3;
+    }
+    let flags: Vec<String> = missing.iter().map(|it| format!("--allow '{}'", it.capability)).collect();
+    Refused { reasons, next: Some(format!("add these lines to host policy, or {} for this run", flags.join(" "))) }
+}
+
+/// A refusal is evidence too: it has a record of its own.
+pub(super) fn record_refusal(
+    refused: Refused,
+    plugin: &Plugin,
+    request: &Request,
+    machine: &Machine,
+    context: &Context,
+) -> anyhow::Error {
+    match try_record(&refused, plugin, request, machine, context) {
+        Ok(()) => refused.into(),
+        Err(error) => error.context(refused.to_string()),
+    }
+}
+
+fn try_record(
+    refused: &Refused,
+    plugin: &Plugin,
+    request: &Request,
+    machine: &Machine,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let about = &plugin.manifest().plugin;
+    let started = Started {
+        format: FORMAT,
+        plugin: about.name.clone(),
+        version: about.version.to_string(),
+        digest: plugin.digest(),
+        trust: plugin.trust().to_string(),
+        mode: request.mode,
+        trigger: request.trigger.clone(),
+        parameters: Value::Object(request.parameters.clone()),
+        grants: Grants::default(),
+        limits: request.limits.clone(),
+        plan: None,
+        device: request.device.clone(),
+        roots: BTreeMap::new(),
+        host: env!("CARGO_PKG_VERSION").to_owned(),
+        undoes: None,
+    };
+    let ended = Ended::by_host(Outcome::Refused, refused.reasons.join("\n"));
+    let now = context.clock.now_ms();
+    let events = vec![(now, Event::Started(Box::new(started))), (now, Event::Ended(Box::new(ended)))];
+    Ok(machine.log(request.run)?.append(events)?)
+}
