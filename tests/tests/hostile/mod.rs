@@ -119,7 +119,9 @@ impl Lab {
         let guest = Guest::Act("work", Mode::Detect);
         let asked = Asked { guest, amount: rounds, path: "/", limits: Limits::default(), plan: None };
         let ran = self.execute_in(&place, self.prepared(guest), asked).await;
-        Ran { took: due.elapsed(), ..ran }
+        let took = due.elapsed();
+        leave(place).await;
+        Ran { took, ..ran }
     }
 
     /// Makes a place to run in. It writes files, which is no part of what is measured and must hold up nobody.
@@ -151,7 +153,9 @@ impl Lab {
 
     async fn execute(&self, prepared: &Prepared, asked: Asked) -> Ran {
         let place = self.place().await;
-        self.execute_in(&place, prepared, asked).await
+        let ran = self.execute_in(&place, prepared, asked).await;
+        leave(place).await;
+        ran
     }
 
     async fn execute_in(&self, place: &Place, prepared: &Prepared, asked: Asked) -> Ran {
@@ -210,6 +214,11 @@ fn place(clock: Arc<dyn Clock>) -> Place {
         folder: folder.path().to_owned(),
     };
     Place { device: backends::real(&shared), _scratch: folder }
+}
+
+/// Removes a place, where that holds up nobody either.
+async fn leave(place: Place) {
+    tokio::task::spawn_blocking(move || drop(place)).await.unwrap();
 }
 
 impl Ran {
