@@ -96,7 +96,7 @@ impl Row {
         self.size = std::fs::metadata(file).with_context(|| file.to_owned())?.len().to_string();
 
         let label = json(&succeeded(remit.ask(&["inspect", file, "--output", "json"])?).context("it has no label")?)?;
-        label["version"].as_str().unwrap_or_default().clone_into(&mut self.version);
+        label.get("version").and_then(Value::as_str).unwrap_or_default().clone_into(&mut self.version);
         self.imports = imports(&label).join(", ");
 
         let checked = succeeded(remit.ask(&["check", file])?).context("it does not pass `remit check`")?;
