@@ -26,6 +26,8 @@ pub struct Context {
     pub cancel: CancellationToken,
     /// What would undo the call: left by the backend, kept in the record, never shown to the guest.
     undo: Mutex<Vec<Undo>>,
+    /// Interfaces of which the overlay cannot tell what they would say afterwards.
+    unforeseen: Mutex<Vec<&'static str>>,
 }
 
 impl Context {
@@ -42,6 +44,7 @@ impl Context {
             http_ms: 30_000,
             cancel: CancellationToken::new(),
             undo: Mutex::default(),
+            unforeseen: Mutex::default(),
         }
     }
 
@@ -59,6 +62,7 @@ impl Context {
             http_ms: self.http_ms,
             cancel: self.cancel.clone(),
             undo: Mutex::default(),
+            unforeseen: Mutex::default(),
         }
     }
 
@@ -70,6 +74,17 @@ impl Context {
     /// Leaves what would undo a part of this call.
     pub fn can_undo(&self, undo: Undo) {
         self.undo.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(undo);
+    }
+
+    /// In a dry run: what this call would change of another interface's answers is not known. One of them read afterwards makes
+    /// the plan incomplete from there.
+    pub fn cannot_foretell(&self, interface: &'static str) {
+        self.unforeseen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(interface);
+    }
+
+    /// The interfaces of which that was said.
+    pub fn take_unforeseen(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.unforeseen.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// What was left, in order.

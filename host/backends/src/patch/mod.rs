@@ -106,6 +106,9 @@ pub struct Assumed {
     pub repaired: bool,
 }
 
+/// How `also-changed` ends where it is cut.
+const MORE: &str = ", …";
+
 /// Says what an install would do, and does nothing.
 #[async_trait::async_trait]
 pub trait Simulator: Send + Sync {

@@ -17,8 +17,8 @@ use crate::{attributes, errors};
 
 use super::decide::{in_order, parse, unchanged};
 use super::{
-    Assumed, SOURCE, Simulator, by_id, check_ids, check_product, check_reason, check_source, denied, hold_word, id,
-    locked, options, repair_word,
+    Assumed, MORE, SOURCE, Simulator, by_id, check_ids, check_product, check_reason, check_source, denied, hold_word,
+    id, locked, options, repair_word,
 };
 
 /// Updates as they would be: what was planned, over what is there. It can only read and simulate.
@@ -64,12 +64,16 @@ impl Planned {
         Some(update)
     }
 
-    fn note(&mut self, result: &InstallResult) {
+    fn note(&mut self, cx: &Context, result: &InstallResult) {
         if result.change.after.as_deref() == Some("downloaded") {
             self.downloaded.insert(result.id.clone());
         } else if result.change.effect != Effect::Unchanged {
             self.installed.insert(result.id.clone(), result.outcome == InstallOutcome::RebootRequired);
             let also = attributes::find(&result.attributes, "also-changed").unwrap_or_default();
+            if also.ends_with(MORE) {
+                // Nobody has a list of the rest.
+                ["patch", "software"].into_iter().for_each(|interface| cx.cannot_foretell(interface));
+            }
             let also = also.split(", ").filter_map(|item| item.split_once(' '));
             self.installed.extend(also.map(|(product, version)| (id(product, version), false)));
         }
@@ -202,7 +206,7 @@ impl patch_install::Backend for Overlay {
         if !new.is_empty() {
             let call = InstallUpdates { ids: new, options: call.options.clone() };
             let simulated = self.simulator.simulate(cx, &call, &planned.assumed).await?;
-            simulated.iter().for_each(|result| planned.note(result));
+            simulated.iter().for_each(|result| planned.note(cx, result));
             for (product, version) in planned.installed.keys().filter_map(|id| parse(id).ok()) {
                 self.planned_software.plan(&format!("{SOURCE}:{product}"), version);
             }

@@ -86,10 +86,15 @@ impl Root {
 
     /// The device, with this `[patch]` of policy. Every call gives another host over the same store.
     pub(super) fn device(&self, policy: &str) -> Parts {
+        real(&self.shared(policy))
+    }
+
+    /// What its backends share.
+    pub(super) fn shared(&self, policy: &str) -> Shared {
         let policy = Policy { patch: toml::from_str(policy).unwrap(), ..Policy::default() };
         let shared = Shared::in_memory(Arc::new(SystemClock)).unwrap();
         let (root, folder) = (self.path(), self.folder.path().join("state"));
-        real(&Shared { store: Arc::clone(&self.store), policy: Arc::new(policy), root, folder, ..shared })
+        Shared { store: Arc::clone(&self.store), policy: Arc::new(policy), root, folder, ..shared }
     }
 
     /// Runs a program inside.
@@ -103,6 +108,11 @@ impl Root {
 
     pub(super) fn write(&self, path: &str, text: &str) {
         std::fs::write(self.path().join(path), text).unwrap();
+    }
+
+    /// Makes a package for the repository, which is not in its index yet.
+    pub(super) fn build(&self, deb: &Deb<'_>) {
+        build(&self.path(), deb);
     }
 
     /// Adds a package to the repository.

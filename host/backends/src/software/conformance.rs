@@ -69,6 +69,44 @@ async fn the_overlay_conforms_and_shows_planned_versions() {
 }
 
 #[tokio::test]
+async fn the_overlay_shows_programs_that_planned_changes_would_add() {
+    let planned = Arc::new(PlannedSoftware::default());
+    let overlay = Overlay::new(Arc::new(memory()), Arc::clone(&planned));
+    assert_eq!(names(&find(&overlay, "*").await), ["base-files", "libc6"]);
+    planned.plan("apt:curl", "8.1");
+    planned.plan("apt:libc6:i386", "2.36");
+    let all = find(&overlay, "*").await;
+    let ids: Vec<_> = all.items.iter().map(|program| program.id.as_str()).collect();
+    assert_eq!(ids, ["apt:base-files", "apt:curl", "apt:libc6", "apt:libc6:i386"]);
+    assert_eq!((all.items[1].version.as_str(), all.items[1].manager.as_str()), ("8.1", "apt"));
+    assert_eq!(all.items[3].attributes, [("arch".to_owned(), "i386".to_owned())]);
+    assert_eq!(names(&find(&overlay, "cur?").await), ["curl"]);
+    assert_eq!(names(&find(&overlay, "libc6").await), ["libc6", "libc6"]);
+    suite_of_names(&overlay).await;
+}
+
+#[tokio::test]
+async fn what_is_added_keeps_the_limits_and_the_order() {
+    let programs: Vec<_> = (0..=PROGRAMS_MAX).map(|at| serde_json::json!({ "name": format!("p{at:05}") })).collect();
+    let base = Memory::new(serde_json::from_value(serde_json::json!({ "programs": programs })).unwrap());
+    let planned = Arc::new(PlannedSoftware::default());
+    let overlay = Overlay::new(Arc::new(base), Arc::clone(&planned));
+    // This one is there, behind the end of the page: it is not shown as new.
+    planned.plan(&format!("apt:p{PROGRAMS_MAX}"), "2");
+    let page = find(&overlay, "*").await;
+    assert_eq!((page.items.len(), page.truncated), (PROGRAMS_MAX, true));
+    assert_eq!(page.items.last().unwrap().name, format!("p{:05}", PROGRAMS_MAX - 1));
+    planned.plan("apt:a", "1");
+    let page = find(&overlay, "*").await;
+    assert_eq!((page.items.len(), page.items[0].name.as_str()), (PROGRAMS_MAX, "a"));
+}
+
+async fn suite_of_names(software: &dyn Backend) {
+    assert_eq!(names(&find(software, "no-such-program").await), [""; 0]);
+    assert_eq!(names(&find(software, "base-files").await), ["base-files"]);
+}
+
+#[tokio::test]
 async fn an_answer_ends_at_its_limits() {
     let fixture = |count: usize, bytes: usize| -> Memory {
         let publisher = "x".repeat(bytes);

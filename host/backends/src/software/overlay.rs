@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::Context;
-use contract::software::{Backend, FindPrograms, Programs};
+use contract::software::{Backend, FindPrograms, Program, Programs};
 use contract::types::Error;
 
 /// Versions that programs would have after what a dry run has planned, by id (`apt:openssl`). Overlays of interfaces that
@@ -11,14 +11,14 @@ use contract::types::Error;
 pub struct PlannedSoftware(Mutex<BTreeMap<String, String>>);
 
 impl PlannedSoftware {
-    /// A planned change would leave the program with this version.
+    /// A planned change would leave the program with this version, whether it is there now or not.
     pub fn plan(&self, id: &str, version: &str) {
         let mut versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         versions.insert(id.to_owned(), version.to_owned());
     }
 }
 
-/// The software, with the versions that planned changes would bring. Programs that an update would add are not shown.
+/// The software, with the versions that planned changes would bring, and with the programs that they would add.
 pub struct Overlay {
     base: Arc<dyn Backend>,
     planned: Arc<PlannedSoftware>,
@@ -31,16 +31,43 @@ impl Overlay {
     }
 }
 
+/// What is known of a program before it is there; none for an id that is none.
+fn added(id: &str, version: &str) -> Option<Program> {
+    let (manager, rest) = id.split_once(':')?;
+    let (name, arch) = match rest.split_once(':') {
+        Some((name, arch)) => (name, Some(arch)),
+        None => (rest, None),
+    };
+    Some(Program {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        version: version.to_owned(),
+        publisher: String::new(),
+        manager: manager.to_owned(),
+        installed_ms: None,
+        attributes: arch.map(|arch| ("arch".to_owned(), arch.to_owned())).into_iter().collect(),
+    })
+}
+
 #[async_trait::async_trait]
 impl Backend for Overlay {
     async fn find_programs(&self, cx: &Context, call: &FindPrograms) -> Result<Programs, Error> {
-        let mut programs = self.base.find_programs(cx, call).await?;
+        let Programs { mut items, truncated } = self.base.find_programs(cx, call).await?;
+        let pattern = super::pattern(&call.name)?;
         let planned = self.planned.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for program in &mut programs.items {
+        for program in &mut items {
             if let Some(version) = planned.get(&program.id) {
                 program.version.clone_from(version);
             }
         }
-        Ok(programs)
+        let there: BTreeSet<&str> = items.iter().map(|program| program.id.as_str()).collect();
+        // Behind the end of a page that was cut nobody can say what is there already.
+        let last = items.last().filter(|_| truncated).map(|program| program.id.as_str());
+        let is_new = |id: &str| !there.contains(id) && last.is_none_or(|last| id < last);
+        let new = planned.iter().filter(|(id, _)| is_new(id)).filter_map(|(id, version)| added(id, version));
+        let new: Vec<Program> = new.filter(|program| pattern.is_match(&program.name)).collect();
+        items.extend(new);
+        let page = super::page(items);
+        Ok(Programs { truncated: truncated || page.truncated, ..page })
     }
 }

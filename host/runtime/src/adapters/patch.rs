@@ -6,8 +6,9 @@ use contract::patch_install::{InstallUpdates, Repair, RequestReboot};
 
 use super::Adapter;
 
-/// What an install changes beside packages, in ways that nobody can foretell.
-const UNSEEN_BY_INSTALL: &[&str] = &["command", "files", "http", "process", "query", "service", "software"];
+/// What an install changes beside packages, in ways that nobody can foretell. Of `software` the package manager can, as a rule:
+/// where it cannot, the overlay says so.
+const UNSEEN_BY_INSTALL: &[&str] = &["command", "files", "http", "process", "query", "service"];
 
 /// Lists have only what is of a source in the scope.
 impl Adapter for ListUpdates {}
@@ -61,7 +62,8 @@ impl Adapter for InstallUpdates {
 }
 
 impl Adapter for Repair {
-    const UNSEEN_BY: &'static [&'static str] = UNSEEN_BY_INSTALL;
+    /// What is half-installed may be of any version afterwards.
+    const UNSEEN_BY: &'static [&'static str] = &["command", "files", "http", "process", "query", "service", "software"];
 
     fn subjects(&self) -> Vec<Cow<'_, str>> {
         vec![Cow::Borrowed(&self.source)]

@@ -88,11 +88,13 @@ struct Answered<T> {
     result: Result<T, Error>,
     effects: Vec<EffectRecord>,
     undo: Vec<Undo>,
+    /// Interfaces that the overlay cannot overlay after this.
+    unforeseen: Vec<&'static str>,
 }
 
 impl<T> Answered<T> {
     fn refused(error: Error) -> Self {
-        Self { result: Err(error), effects: Vec::new(), undo: Vec::new() }
+        Self { result: Err(error), effects: Vec::new(), undo: Vec::new(), unforeseen: Vec::new() }
     }
 }
 
@@ -206,17 +208,23 @@ impl Gate {
             effects: answered.effects,
             undo: answered.undo,
         });
-        if self.journal.is_full() {
-            self.journal.flush().await?;
-        }
+        self.flush_if_full().await?;
         Ok(answered.result)
+    }
+
+    /// Writes what is journalled, where it is so much that it should no longer be kept in memory.
+    pub(crate) async fn flush_if_full(&self) -> Result<(), Stopped> {
+        match self.journal.is_full() {
+            true => self.journal.flush().await,
+            false => Ok(()),
+        }
     }
 
     async fn answer<C: Adapter>(&mut self, number: u64, call: &C) -> Result<Answered<C::Ok>, Stopped> {
         if let Source::Record(replay) = &mut self.source {
             let (result, effects) = replay.answer(self.phase, call)?;
             self.changed |= has_effect(&effects);
-            return Ok(Answered { result, effects, undo: Vec::new() });
+            return Ok(Answered { result, effects, undo: Vec::new(), unforeseen: Vec::new() });
         }
         if let Err(error) = self.check_scope(call) {
             return Ok(Answered::refused(error));
@@ -261,7 +269,7 @@ impl Gate {
                 arguments,
                 guards,
             });
-            self.unseen.extend(C::UNSEEN_BY);
+            self.unseen.extend(C::UNSEEN_BY.iter().chain(&answered.unforeseen));
         }
         answered
     }
@@ -331,7 +339,7 @@ impl Gate {
             Mode::Enforce => cx.take_undo(),
             Mode::DryRun | Mode::Detect => Vec::new(),
         };
-        Answered { result, effects, undo }
+        Answered { result, effects, undo, unforeseen: cx.take_unforeseen() }
     }
 
     fn context<C: Call>(&self) -> Context {

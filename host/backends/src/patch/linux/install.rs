@@ -9,8 +9,8 @@ use crate::errors;
 use crate::patch::decide::{Decision, Target, decide, in_order};
 use crate::patch::policy::Subject;
 use crate::patch::{
-    Adopted, Assumed, HoldState, Machine, Options, RebootRequest, Simulator, broken, check_ids, check_source, denied,
-    options, repair_word,
+    Adopted, Assumed, HoldState, MORE, Machine, Options, RebootRequest, Simulator, broken, check_ids, check_source,
+    denied, options, repair_word,
 };
 
 use super::deb::Packages;
@@ -273,6 +273,7 @@ fn also(steps: &[Step]) -> String {
     for step in steps {
         let item = format!("{}{} {}", if text.is_empty() { "" } else { ", " }, step.product, step.to);
         if text.len() + item.len() > ALSO_BYTES_MAX {
+            text.push_str(MORE);
             break;
         }
         text.push_str(&item);

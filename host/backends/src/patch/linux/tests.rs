@@ -270,3 +270,47 @@ async fn a_system_without_apt_says_so() {
     let error = root.device("").reader.list_updates(&context(), &contract::patch::ListUpdates {}).await;
     assert_eq!(failed(error), (ErrorKind::Unsupported, "no-apt".into()));
 }
+
+/// A dry run shows what the real install then leaves: versions, and what came with them.
+#[tokio::test]
+async fn planned_software_is_the_software_that_comes() {
+    let root = Root::new();
+    let shared = root.shared(APPROVE);
+    let find = async |software: &dyn contract::software::Backend| -> Vec<(String, String)> {
+        let call = contract::software::FindPrograms { name: "remit-*".into() };
+        let found = software.find_programs(&context(), &call).await.unwrap();
+        found.items.into_iter().map(|program| (program.id, program.version)).collect()
+    };
+    let call = install(&["apt:remit-kept@2.0", "apt:remit-app@2.0"]);
+    let device = crate::real(&shared);
+    let before = find(&*device.backends.software).await;
+    let dry = device.overlay();
+    assert_eq!(find(&*dry.software).await, before);
+    let cx = context();
+    dry.patch_install.install_updates(&cx, &call).await.unwrap();
+    assert_eq!(cx.take_unforeseen(), [""; 0]);
+    let planned = find(&*dry.software).await;
+    assert_eq!(find(&*device.backends.software).await, before, "nothing is done yet");
+    device.backends.patch_install.install_updates(&context(), &call).await.unwrap();
+    assert_eq!(planned, find(&*device.backends.software).await);
+    assert!(planned.contains(&("apt:remit-new".to_owned(), "1.0".to_owned())), "{planned:?}");
+    assert!(planned.contains(&("apt:remit-kept".to_owned(), "2.0".to_owned())), "{planned:?}");
+    assert!(!before.iter().any(|(id, _)| id == "apt:remit-new"), "{before:?}");
+}
+
+#[tokio::test]
+async fn a_plan_that_brings_more_than_can_be_listed_says_so() {
+    let root = Root::new();
+    let names: Vec<String> = (0..90).map(|at| format!("remit-{at:02}-{}", "x".repeat(40))).collect();
+    for name in &names {
+        root.build(&Deb { pool: "main", name, version: "1.0", fields: "", postinst: "" });
+    }
+    let depends = format!("Depends: {}\n", names.join(", "));
+    root.publish(&Deb { pool: "main", name: "remit-app", version: "3.0", fields: &depends, postinst: "" });
+    let parts = root.device(APPROVE);
+    let cx = context();
+    let planned = overlay(&parts).install.install_updates(&cx, &install(&["apt:remit-app@3.0"])).await.unwrap();
+    let also = find(&planned[0].attributes, "also-changed").unwrap();
+    assert!(also.ends_with(", …") && also.len() <= 4 << 10, "{} bytes: {also}", also.len());
+    assert_eq!(cx.take_unforeseen(), ["patch", "software"]);
+}
