@@ -149,3 +149,28 @@ fn a_killed_unit_is_brought_back_over_dbus() {
     assert_eq!(text_at(&json(&output), "/verdict"), "fixed");
     assert_eq!(host.run(&["systemctl", "is-active", "worker.service"]), "active\n");
 }
+
+/// A service that runs a program which was replaced on the disk, as an upgrade does it, is stale until it is restarted.
+#[test]
+fn a_service_that_runs_what_was_replaced_is_stale_until_it_is_restarted() {
+    let unit = "[Service]\nExecStart=/usr/local/bin/napper infinity\n";
+    let host = host(need_root!(), "reboot-pending")
+        .with_program("/usr/local/bin/napper", std::path::Path::new("/usr/bin/sleep"))
+        .with_unit("napper.service", unit)
+        .boot();
+    let check = |code: i32| {
+        let output = host.output(&["/usr/local/bin/remit", "run", "/opt/plugin.wasm", "--output", "json"]);
+        assert_eq!(output.status.code(), Some(code), "{}", explain(&output));
+        json(&output)
+    };
+    check(0);
+    host.run(&["sh", "-c", "cd /usr/local/bin && cp napper napper.new && mv napper.new napper"]);
+    let stale = check(10);
+    assert_eq!(text_at(&stale, "/findings/0/title"), "a reboot is due: services-stale");
+    assert!(text_at(&stale, "/findings/0/evidence").contains("services: napper"), "{stale}");
+    // An independent reader of the same.
+    let needrestart = host.run(&["needrestart", "-b", "-l", "-r", "l"]);
+    assert!(needrestart.lines().any(|line| line == "NEEDRESTART-SVC: napper.service"), "{needrestart}");
+    host.run(&["systemctl", "restart", "napper.service"]);
+    check(0);
+}

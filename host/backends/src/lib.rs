@@ -154,7 +154,8 @@ impl Device {
     /// What a dry run sees instead: every read is real, and every change stays in what this gives.
     pub fn overlay(&self) -> Backends {
         let (real, shared) = (&self.backends, &self.shared);
-        // The overlay of `patch` writes both: what it plans to install changes versions, and may need a reboot.
+        // The overlay of `patch` writes both: what it plans to install changes versions, and may need a reboot. That of
+        // `service` takes back what a restart puts right.
         let planned_reboot = Arc::new(device::PlannedReboot::default());
         let device = Arc::new(device::Overlay::new(Arc::clone(&real.device), Arc::clone(&planned_reboot)));
         let files = Arc::new(files::Overlay::new(Arc::clone(&real.files), shared));
@@ -162,10 +163,13 @@ impl Device {
         let planned_software = Arc::new(software::PlannedSoftware::default());
         let software = software::Overlay::new(Arc::clone(&real.software), Arc::clone(&planned_software));
         let simulator = Arc::<dyn patch::Machine>::clone(&self.machine);
-        let patch =
-            Arc::new(patch::Overlay::new(Arc::clone(&real.patch), simulator, planned_reboot).telling(planned_software));
+        let patch = Arc::new(
+            patch::Overlay::new(Arc::clone(&real.patch), simulator, Arc::clone(&planned_reboot))
+                .telling(planned_software),
+        );
         let process = Arc::new(process::overlay(Arc::clone(&real.process)));
-        let service = Arc::new(service::overlay(Arc::clone(&real.service), Arc::clone(&shared.clock)));
+        let service = service::overlay(Arc::clone(&real.service), Arc::clone(&shared.clock), planned_reboot);
+        let service = Arc::new(service);
         Backends {
             command: Arc::clone(&real.command),
             command_change: Arc::new(command::Overlay::new(shared)),

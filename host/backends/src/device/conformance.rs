@@ -100,6 +100,23 @@ async fn the_overlay_conforms_and_shows_what_planned_changes_would_leave_pending
     suite(&overlay).await;
 }
 
+#[tokio::test]
+async fn a_planned_restart_leaves_no_service_stale() {
+    let stale =
+        "[reboot-state]\npending = true\nreasons = ['services-stale']\nattributes = { services = 'cron,nginx' }";
+    let planned = Arc::new(PlannedReboot::default());
+    let overlay = Overlay::new(Arc::new(Memory::new(toml::from_str(stale).unwrap())), Arc::clone(&planned));
+    let state = async || overlay.get_reboot_state(&context(), &GetRebootState {}).await.unwrap();
+    planned.renew("ssh");
+    assert_eq!(state().await.attributes, [("services".to_owned(), "cron,nginx".to_owned())]);
+    planned.renew("nginx");
+    assert_eq!(state().await.attributes, [("services".to_owned(), "cron".to_owned())]);
+    assert!(state().await.pending);
+    planned.renew("cron");
+    let done = state().await;
+    assert_eq!((done.pending, done.reasons.len(), done.attributes.len()), (false, 0, 0));
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use contract::device::{RebootState, Volume};
@@ -229,6 +246,51 @@ mod linux {
         assert_eq!(state.reasons, ["package-manager"]);
         assert_eq!(attribute(&state.attributes, "packages"), Some("dbus,libc6"));
         assert!(attribute(&state.attributes, "since-ms").is_some());
+    }
+
+    /// A process of this group that runs this file, and reads one that is deleted and not run.
+    fn running(recorded: &Recorded, pid: u32, group: &str, file: &str) {
+        let maps = format!(
+            "55d0c0000000-55d0c0001000 r-xp 00000000 08:01 100 {file}\n\
+             55d0c0002000-55d0c0003000 r--p 00000000 08:01 101 /usr/share/data (deleted)\n\
+             7ffe00000000-7ffe00021000 rw-p 00000000 00:00 0 [stack]\n"
+        );
+        recorded.add(&format!("proc/{pid}/maps"), maps.as_bytes());
+        recorded.add(&format!("proc/{pid}/cgroup"), group.as_bytes());
+    }
+
+    #[tokio::test]
+    async fn services_that_run_what_was_replaced_are_named() {
+        let recorded = machine("6.1.0-9-amd64");
+        recorded.add("proc/1/cgroup", b"0::/init.scope\n");
+        running(&recorded, 10, "0::/system.slice/fresh.service\n", "/usr/sbin/fresh");
+        running(&recorded, 11, "0::/system.slice/jit.service\n", "/tmp/jit (deleted)");
+        running(&recorded, 12, "0::/system.slice/shm.service\n", "/dev/zero (deleted)");
+        running(&recorded, 13, "0::/user.slice/user-1000.slice/user@1000.service/a.service\n", "/usr/bin/x (deleted)");
+        running(&recorded, 14, "0::/init.scope\n", "/usr/lib/systemd/systemd (deleted)");
+        recorded.add("proc/15/cgroup", b"0::/system.slice/kernel-thread.service\n");
+        assert!(!reboot_state(&recorded).await.pending);
+        running(&recorded, 20, "0::/system.slice/nginx.service\n", "/usr/lib/x86_64-linux-gnu/libssl.so.3 (deleted)");
+        running(&recorded, 21, "0::/system.slice/nginx.service/worker\n", "/usr/sbin/nginx (deleted)");
+        running(&recorded, 22, "4:pids:/x.service\n1:name=systemd:/system.slice/cron.service\n", "/lib/a b (deleted)");
+        let state = reboot_state(&recorded).await;
+        assert_eq!((state.pending, state.reasons), (true, vec!["services-stale".to_owned()]));
+        assert_eq!(attribute(&state.attributes, "services"), Some("cron,nginx"));
+    }
+
+    #[tokio::test]
+    async fn a_host_in_a_container_has_its_own_services_and_not_those_around_it() {
+        let recorded = machine("6.1.0-9-amd64");
+        recorded.add("proc/1/cgroup", b"1:name=systemd:/system.slice/outer.service/payload/init.scope\n");
+        let inner = "1:name=systemd:/system.slice/outer.service/payload/system.slice/inner.service\n";
+        running(&recorded, 10, inner, "/usr/sbin/inner (deleted)");
+        running(&recorded, 11, "1:name=systemd:/system.slice/outer.service\n", "/usr/sbin/outer (deleted)");
+        let state = reboot_state(&recorded).await;
+        assert_eq!(attribute(&state.attributes, "services"), Some("inner"));
+        // And one whose processes are a container's is not asked.
+        recorded.link("proc/self/ns/pid", "pid:[1]");
+        recorded.link("proc/10/ns/pid", "pid:[2]");
+        assert!(!reboot_state(&recorded).await.pending);
     }
 
     async fn volumes(mountinfo: &str) -> Vec<Volume> {

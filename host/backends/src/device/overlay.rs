@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::Context;
@@ -10,19 +11,47 @@ use contract::types::Error;
 /// Why a reboot would be pending after what a dry run has planned. Overlays of interfaces whose changes need a reboot write
 /// it, the overlay of `device` reads it.
 #[derive(Debug, Default)]
-pub struct PlannedReboot(Mutex<Vec<&'static str>>);
+pub struct PlannedReboot {
+    reasons: Mutex<Vec<&'static str>>,
+    /// Services whose processes would end, or be new ones.
+    renewed: Mutex<BTreeSet<String>>,
+}
+
+/// The reason of services that run what was replaced.
+pub(super) const STALE: &str = "services-stale";
 
 impl PlannedReboot {
     /// A planned change would leave a reboot pending, for this reason of `reboot-state`.
     pub fn plan(&self, reason: &'static str) {
-        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
     }
 
+    /// A planned change would stop this service, or start it anew: it would no longer run what was replaced.
+    pub fn renew(&self, service: &str) {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned());
+    }
+
     fn reasons(&self) -> Vec<&'static str> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The state without the services that would run what is there now.
+    fn without_renewed(&self, mut state: RebootState) -> RebootState {
+        let renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((_, services)) = state.attributes.iter_mut().find(|(name, _)| name == "services") else {
+            return state;
+        };
+        let left: Vec<&str> = services.split(',').filter(|service| !renewed.contains(*service)).collect();
+        *services = left.join(",");
+        if services.is_empty() {
+            state.attributes.retain(|(name, _)| name != "services");
+            state.reasons.retain(|reason| reason != STALE);
+            state.pending = !state.reasons.is_empty();
+        }
+        state
     }
 }
 
@@ -70,7 +99,7 @@ impl Backend for Overlay {
     }
 
     async fn get_reboot_state(&self, cx: &Context, call: &GetRebootState) -> Result<RebootState, Error> {
-        let mut state = self.base.get_reboot_state(cx, call).await?;
+        let mut state = self.planned.without_renewed(self.base.get_reboot_state(cx, call).await?);
         let planned = self.planned.reasons();
         if !planned.is_empty() {
             state.pending = true;

@@ -267,13 +267,13 @@ async fn memory_conforms() {
 async fn a_dry_run_conforms_and_leaves_its_base_alone() {
     let base = Arc::new(in_memory());
     let before = base.list_services(&all(), &ListServices {}).await.unwrap();
-    suite(&super::overlay(base.clone(), clock()), Kind { is_planned: true, has_units: true }).await;
+    suite(&super::overlay(base.clone(), clock(), Arc::default()), Kind { is_planned: true, has_units: true }).await;
     assert_eq!(base.list_services(&all(), &ListServices {}).await.unwrap(), before);
 }
 
 #[tokio::test]
 async fn a_dry_run_sees_what_would_be_started_too() {
-    let planned = super::overlay(Arc::new(in_memory()), clock());
+    let planned = super::overlay(Arc::new(in_memory()), clock(), Arc::default());
     start(&planned, &all(), "probe-b", 1_000).await.unwrap();
     assert_eq!(get(&planned, "probe-a").await.state, ServiceState::Running);
     refused(stop(&planned, &within(&["probe-a"]), "probe-a", 0).await, ErrorKind::Conflict, "needed");
@@ -282,7 +282,7 @@ async fn a_dry_run_sees_what_would_be_started_too() {
 #[tokio::test]
 async fn nobody_stops_the_agent() {
     let base = Arc::new(in_memory());
-    for services in [&*base, &super::overlay(base.clone(), clock())] {
+    for services in [&*base, &super::overlay(base.clone(), clock(), Arc::default())] {
         for name in ["remit-agent", "bus"] {
             refused(stop(services, &all(), name, 0).await, ErrorKind::Denied, "own-unit");
             refused(restart(services, &all(), name).await, ErrorKind::Denied, "own-unit");

@@ -22,6 +22,7 @@ use contract::types::Error;
 use contract::{Context, ScopeGrammar};
 use model::{Clock, Scope};
 
+use crate::device::PlannedReboot;
 use crate::{Shared, errors};
 
 #[cfg(target_os = "linux")]
@@ -65,10 +66,10 @@ pub fn linux(settings: &Settings) -> Services {
     Services::new(Box::new(linux::Linux::new(settings)), own, true)
 }
 
-/// What a dry run sees: the services of `base`, which is only read, as they would be.
-pub fn overlay(base: Arc<dyn service::Backend>, clock: Arc<dyn Clock>) -> Services {
+/// What a dry run sees: the services of `base`, which is only read, as they would be; `device` is told which would be renewed.
+pub fn overlay(base: Arc<dyn service::Backend>, clock: Arc<dyn Clock>, planned_reboot: Arc<PlannedReboot>) -> Services {
     // Which services are the agent's own, only the real one knows: it says so in its answers.
-    Services::new(Box::new(overlay::Planned::new(base, clock)), vec![AGENT.to_owned()], false)
+    Services::new(Box::new(overlay::Planned::new(base, clock, planned_reboot)), vec![AGENT.to_owned()], false)
 }
 
 /// Services in memory.

@@ -8,6 +8,8 @@ use contract::types::{Error, StartType};
 use model::{Clock, Scope};
 use tokio::sync::Mutex;
 
+use crate::device::PlannedReboot;
+
 use super::manager::{Job, Progress};
 use super::{Manager, RELATED_MAX, attribute, is_up, joined};
 
@@ -19,6 +21,8 @@ pub(super) struct Planned {
     base: Arc<dyn service::Backend>,
     clock: Arc<dyn Clock>,
     plans: Mutex<BTreeMap<String, Plan>>,
+    /// What `device` shows of it.
+    planned_reboot: Arc<PlannedReboot>,
 }
 
 #[derive(Clone, Default)]
@@ -30,8 +34,12 @@ struct Plan {
 }
 
 impl Planned {
-    pub(super) fn new(base: Arc<dyn service::Backend>, clock: Arc<dyn Clock>) -> Self {
-        Self { base, clock, plans: Mutex::default() }
+    pub(super) fn new(
+        base: Arc<dyn service::Backend>,
+        clock: Arc<dyn Clock>,
+        planned_reboot: Arc<PlannedReboot>,
+    ) -> Self {
+        Self { base, clock, plans: Mutex::default(), planned_reboot }
     }
 
     /// What a service needs, and what that needs, as far as there are such services.
@@ -55,6 +63,7 @@ impl Planned {
     }
 
     async fn plan_state(&self, name: &str, state: ServiceState, needs: Vec<String>) {
+        self.planned_reboot.renew(name);
         let mut plans = self.plans.lock().await;
         let plan = plans.entry(name.to_owned()).or_default();
         plan.state = Some((state, self.clock.now_ms()));

@@ -10,8 +10,8 @@ impl Adapter for ListProcesses {}
 impl Adapter for GetProcess {}
 
 impl Adapter for TerminateProcess {
-    /// A service whose process would end has another state.
-    const UNSEEN_BY: &'static [&'static str] = &["service", "query"];
+    /// A service whose process would end has another state, and may no longer run what was replaced.
+    const UNSEEN_BY: &'static [&'static str] = &["device", "service", "query"];
 
     fn targets(&self) -> Vec<String> {
         vec![format!("{} started {}", self.pid, self.started_ms)]

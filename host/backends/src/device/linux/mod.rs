@@ -4,6 +4,7 @@ mod load;
 mod network;
 mod os;
 mod reboot;
+mod stale;
 mod virt;
 mod volumes;
 

@@ -4,13 +4,17 @@ use contract::device::RebootState;
 use contract::types::Error;
 
 use crate::attributes;
+use crate::device::overlay::STALE;
 use crate::errors;
 use crate::facts::Root;
 
-use super::virt;
+use super::{stale, virt};
 
 /// What Debian's packages leave when they want a reboot, as update-notifier and reboot-notifier write it.
 const REQUIRED: &str = "run/reboot-required";
+
+/// The most bytes of an attribute.
+const LIST_BYTES_MAX: usize = 4 << 10;
 
 pub(super) fn read(root: &Root) -> Result<RebootState, Error> {
     let running = root.line("proc/sys/kernel/osrelease").unwrap_or_default();
@@ -26,6 +30,10 @@ pub(super) fn read(root: &Root) -> Result<RebootState, Error> {
     if is_required {
         reasons.push("package-manager".to_owned());
     }
+    let services = stale::services(root);
+    if !services.is_empty() {
+        reasons.push(STALE.to_owned());
+    }
     Ok(RebootState {
         pending: !reasons.is_empty(),
         reasons,
@@ -33,10 +41,24 @@ pub(super) fn read(root: &Root) -> Result<RebootState, Error> {
         attributes: attributes::known([
             ("since-ms", root.modified_ms(REQUIRED).map(|ms| ms.to_string())),
             ("packages", Some(packages.join(","))),
+            ("services", Some(listed(&services))),
             ("running-kernel", Some(running)),
             ("installed-kernel", installed),
         ]),
     })
+}
+
+/// As many names as an attribute has room for.
+fn listed(names: &[String]) -> String {
+    let mut list = String::new();
+    for name in names {
+        if list.len() + 1 + name.len() > LIST_BYTES_MAX {
+            break;
+        }
+        list.push_str(if list.is_empty() { "" } else { "," });
+        list.push_str(name);
+    }
+    list
 }
 
 fn packages(root: &Root) -> Vec<String> {

@@ -76,14 +76,14 @@ async fn scripts_conform() {
 #[tokio::test]
 async fn a_dry_run_over_scripts_touches_none() {
     let (folder, services) = scripts();
-    suite(&overlay(Arc::new(services), clock()), Kind { is_planned: true, has_units: false }).await;
+    suite(&overlay(Arc::new(services), clock(), Arc::default()), Kind { is_planned: true, has_units: false }).await;
     assert_eq!(std::fs::read_dir(folder.path().join("run")).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn a_script_that_cannot_tell_is_neither_up_nor_down() {
     let (folder, services) = scripts();
-    let planned = overlay(Arc::new(linux(&Settings::of(folder.path()))), clock());
+    let planned = overlay(Arc::new(linux(&Settings::of(folder.path()))), clock(), Arc::default());
     for services in [&planned, &services] {
         let cx = all();
         check(start(services, &cx, "probe-mute", 5_000).await, Effect::Changed, "other", "other");
@@ -170,7 +170,7 @@ async fn systemd_conforms() {
 
 async fn systemd(services: &Arc<Services>) {
     suite(services, Kind { is_planned: false, has_units: true }).await;
-    suite(&overlay(services.clone(), clock()), Kind { is_planned: true, has_units: true }).await;
+    suite(&overlay(services.clone(), clock(), Arc::default()), Kind { is_planned: true, has_units: true }).await;
     assert_eq!(get(services, "probe-a").await.state, ServiceState::Stopped, "a dry run started it");
     let cx = within(&["probe-alias"]);
     refused(start(services, &cx, "probe-alias", 0).await, ErrorKind::Denied, "scope");
