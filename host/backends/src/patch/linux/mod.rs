@@ -201,3 +201,5 @@ fn complaint(program: &str, code: i32, stderr: &str) -> Error {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod web_tests;

@@ -24,6 +24,13 @@ const COLLECTION: &str = "patch-news";
 const FETCHED_MAX: usize = 100;
 /// The longest that one of them may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// What apt waits for a server that says nothing; it asks twice.
+const SILENCE: [&str; 6] =
+    ["-o", "Acquire::http::Timeout=3", "-o", "Acquire::https::Timeout=3", "-o", "Acquire::Retries=0"];
+/// A changelog that is not there is refused at once. What takes longer than this is a server that does not answer.
+const STALLED: Duration = Duration::from_secs(5);
+/// After so many a refresh asks for no more: the updates are what it is for.
+const STALLS_MAX: usize = 2;
 /// What a refresh leaves of its own time for ending.
 const SPARE: Duration = Duration::from_secs(2);
 /// The most bytes that are read of a changelog: the newest entries are at its top.
@@ -69,13 +76,16 @@ impl Apt {
                 list.push(Wanted { key, package: format!("{}={}", it.step.product, it.step.to), installed });
             }
         }
+        let mut stalls = 0;
         for wanted in list.iter().take(FETCHED_MAX) {
             let ends = cx.deadline.checked_sub(SPARE).unwrap_or(cx.deadline).min(Instant::now() + FETCH_TIMEOUT);
-            if cx.is_over() || Instant::now() >= ends {
+            if cx.is_over() || Instant::now() >= ends || stalls >= STALLS_MAX {
                 break;
             }
-            if let Ok(text) = self.changelog(&wanted.package, ends).await {
-                self.keep(&wanted.key, &changelog::read(&text, wanted.installed.as_deref()))?;
+            let asked = Instant::now();
+            match self.changelog(&wanted.package, ends).await {
+                Ok(text) => self.keep(&wanted.key, &changelog::read(&text, wanted.installed.as_deref()))?,
+                Err(_) => stalls += usize::from(asked.elapsed() >= STALLED),
             }
         }
         Ok(())
@@ -93,7 +103,7 @@ impl Apt {
         let uri = self.run(APT_GET, &["-qq", "--print-uris", "changelog", package], deadline).await?;
         let uri = uri.split('\'').nth(1).unwrap_or_default();
         let Some(path) = uri.strip_prefix("file:").map(|path| path.trim_start_matches('/')) else {
-            return self.run(APT_GET, &["-qq", "changelog", package], deadline).await;
+            return self.run(APT_GET, &[&["-qq"], &SILENCE[..], &["changelog", package]].concat(), deadline).await;
         };
         if path.split('/').any(|part| part == "..") {
             return Err(errors::invalid("changelog", format!("`{uri}` leaves its folder")));
