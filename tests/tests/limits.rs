@@ -2,8 +2,10 @@
 
 mod hostile;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use hostile::bounds::BOUNDS;
 use hostile::table::{self, Guest, STACK_BYTES};
 use hostile::{LAB, Ran};
 use model::limits::LIMITS;
@@ -22,11 +24,75 @@ fn every_limit_has_a_guest() {
     }
     for row in &rows {
         let limit = LIMITS.iter().find(|limit| limit.name == row.limit);
-        assert!(limit.is_some() || row.limit == STACK_BYTES, "there is no limit `{}`", row.limit);
+        let is_bound = BOUNDS.iter().any(|bound| bound.name == row.limit);
+        assert!(limit.is_some() || is_bound || row.limit == STACK_BYTES, "there is no limit `{}`", row.limit);
         // What a test raises a limit to, a manifest can ask for.
         let ceiling = limit.map_or(u64::MAX, |limit| limit.ceiling);
         assert!(row.raised.is_none_or(|raised| raised <= ceiling), "`{}` cannot be raised so far", row.limit);
     }
+}
+
+#[test]
+fn every_bound_of_the_runtime_has_a_guest_or_a_test() {
+    let sources = rust_files(&tests::built::repository().join("host/runtime/src"));
+    let found = bounds_of(&sources);
+    let known: BTreeMap<String, u64> = BOUNDS.iter().map(|bound| (bound.constant.to_owned(), bound.value)).collect();
+    assert_eq!(found, known, "what the source has, and what tests/tests/hostile/bounds.rs has");
+    let tests = rust_files(&tests::built::repository().join("tests/tests"));
+    for bound in BOUNDS {
+        let is_row = table::rows().iter().any(|row| row.limit == bound.name);
+        let test = format!("fn {}()", bound.name);
+        let has_test = sources.iter().chain(&tests).any(|(_, text)| text.contains(&test));
+        assert!(is_row || has_test, "`{}` has neither a guest nor a test `{}`", bound.constant, bound.name);
+    }
+}
+
+/// Every Rust file below a folder: its path from there without its ending, and its text.
+fn rust_files(folder: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "rs" => {
+                    let name = path.strip_prefix(folder).unwrap().with_extension("").display().to_string();
+                    files.push((name, std::fs::read_to_string(&path).unwrap()));
+                }
+                _ => {}
+            }
+        }
+    }
+    files
+}
+
+/// The constants called `…_MAX`, by file and name, with their values.
+fn bounds_of(sources: &[(String, String)]) -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
+    for (file, text) in sources {
+        let mut local: BTreeMap<&str, u64> = BTreeMap::new();
+        for line in text.lines().filter(|line| line.trim_start() == *line) {
+            let Some((_, constant)) = line.trim_end_matches(';').split_once("const ") else { continue };
+            let Some((name, value)) = constant.split_once(": ") else { continue };
+            if let (true, Some((_, value))) = (name.ends_with("_MAX"), value.split_once(" = ")) {
+                let value = evaluate(value, &local);
+                local.insert(name, value);
+            }
+        }
+        found.extend(local.iter().map(|(name, value)| (format!("{file}::{name}"), *value)));
+    }
+    found
+}
+
+/// Numbers, `*`, `<<`, seconds, and constants before it: what bounds are written with.
+fn evaluate(text: &str, known: &BTreeMap<&str, u64>) -> u64 {
+    let text = text.strip_prefix("Duration::from_secs(").map_or(text, |rest| rest.trim_end_matches(')'));
+    let factor = |factor: &str| match factor.split_once(" << ") {
+        Some((base, shift)) => base.parse::<u64>().unwrap() << shift.parse::<u32>().unwrap(),
+        None => known.get(factor).copied().unwrap_or_else(|| factor.replace('_', "").parse().unwrap()),
+    };
+    text.split(" * ").map(factor).product()
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::component::Component;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::Error;
@@ -13,6 +14,16 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Instances at once. More wait: an agent starts runs faster than two cores end them.
 const INSTANCES_MAX: u32 = 64;
+
+/// Memories and tables of all instances at once. An instance waits until as many as it needs are free: one that has many
+/// takes its time, and none from others.
+const MEMORIES_MAX: u32 = INSTANCES_MAX * 2;
+const TABLES_MAX: u32 = INSTANCES_MAX * 4;
+
+/// Memories, tables and core instances of one component. One that has more is refused.
+const COMPONENT_MEMORIES_MAX: u32 = 32;
+const COMPONENT_TABLES_MAX: u32 = 64;
+const COMPONENT_INSTANCES_MAX: u32 = 64;
 
 /// The most that a memory may grow to; a run's own limit is below.
 const MEMORY_BYTES_MAX: usize = 512 << 20;
@@ -38,7 +49,38 @@ pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) options: Options,
     ticker: Arc<Ticker>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
+}
+
+/// What of the pool an instance takes beside its own place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needs {
+    memories: u32,
+    tables: u32,
+}
+
+impl Needs {
+    pub(crate) fn of(component: &Component) -> Self {
+        match component.resources_required() {
+            Some(required) => Self { memories: required.num_memories, tables: required.num_tables },
+            // Nobody can say before it is instantiated: as much as any may take.
+            None => Self { memories: COMPONENT_MEMORIES_MAX, tables: COMPONENT_TABLES_MAX },
+        }
+    }
+}
+
+/// What is free in the pool.
+struct Slots {
+    instances: Semaphore,
+    memories: Semaphore,
+    tables: Semaphore,
+}
+
+impl Slots {
+    fn new() -> Self {
+        let semaphore = |permits: u32| Semaphore::new(usize::try_from(permits).unwrap_or(1));
+        Self { instances: semaphore(INSTANCES_MAX), memories: semaphore(MEMORIES_MAX), tables: semaphore(TABLES_MAX) }
+    }
 }
 
 impl Engine {
@@ -50,8 +92,7 @@ impl Engine {
         }
         .map_err(Error::Engine)?;
         let ticker = Ticker::start(&wasmtime);
-        let slots = Arc::new(Semaphore::new(usize::try_from(INSTANCES_MAX).unwrap_or(1)));
-        Ok(Self { wasmtime, options, ticker, slots })
+        Ok(Self { wasmtime, options, ticker, slots: Arc::new(Slots::new()) })
     }
 
     /// An engine with a pool, or why there is none.
@@ -64,17 +105,23 @@ impl Engine {
         on_demand(options).map_err(Error::Engine)
     }
 
-    /// A place for one instance, and a ticker while it is held.
-    pub(crate) async fn enter(&self) -> Slot<'_> {
-        // The semaphore is never closed.
-        let permit = self.slots.acquire().await.ok();
-        Slot { _permit: permit, _ticking: self.ticker.tick() }
+    /// A place for one instance, and a ticker while it is held. All take in the same order, so none waits for one that waits
+    /// for it.
+    pub(crate) async fn enter(&self, needs: Needs) -> Slot<'_> {
+        let Slots { instances, memories, tables } = &*self.slots;
+        // No semaphore is ever closed.
+        let permits = [
+            instances.acquire().await.ok(),
+            memories.acquire_many(needs.memories.min(COMPONENT_MEMORIES_MAX)).await.ok(),
+            tables.acquire_many(needs.tables.min(COMPONENT_TABLES_MAX)).await.ok(),
+        ];
+        Slot { _permits: permits, _ticking: self.ticker.tick() }
     }
 }
 
 /// A place for one instance.
 pub(crate) struct Slot<'a> {
-    _permit: Option<SemaphorePermit<'a>>,
+    _permits: [Option<SemaphorePermit<'a>>; 3],
     _ticking: Ticking,
 }
 
@@ -85,14 +132,15 @@ fn on_demand(options: Options) -> wasmtime::Result<wasmtime::Engine> {
 fn config(options: Options) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES_MAX)
-        .total_core_instances(INSTANCES_MAX * 4)
-        .total_memories(INSTANCES_MAX * 2)
-        .total_tables(INSTANCES_MAX * 4)
+        // Only counted: they lie on the heap.
+        .total_core_instances(INSTANCES_MAX * COMPONENT_INSTANCES_MAX)
+        .total_memories(MEMORIES_MAX)
+        .total_tables(TABLES_MAX)
         .total_stacks(INSTANCES_MAX)
         .max_memory_size(MEMORY_BYTES_MAX)
-        .max_memories_per_component(32)
-        .max_tables_per_component(64)
-        .max_core_instances_per_component(64)
+        .max_memories_per_component(COMPONENT_MEMORIES_MAX)
+        .max_tables_per_component(COMPONENT_TABLES_MAX)
+        .max_core_instances_per_component(COMPONENT_INSTANCES_MAX)
         .table_elements(200_000)
         .max_unused_warm_slots(8)
         .linear_memory_keep_resident(256 << 10)

@@ -31,8 +31,11 @@ use crate::{Error, Observer, Recorder};
 /// How long a suspended run waits for its reboot: a night, a day, and somebody who forgot.
 const SUSPENDED_MS_MAX: u64 = 72 * 60 * 60 * 1_000;
 
+/// The most bytes of a finding's fingerprint: the contract's figure, and that of tickets and alerts made of it.
+const FINGERPRINT_BYTES_MAX: usize = 255;
+
 /// How long a cancelled guest has to notice and return.
-const CANCEL_GRACE: Duration = Duration::from_secs(1);
+const CANCEL_GRACE_MAX: Duration = Duration::from_secs(1);
 
 /// What is asked of a prepared plugin.
 #[derive(Clone)]
@@ -284,6 +287,7 @@ impl<'a> Drive<'a> {
     async fn remediate(&mut self, findings: Vec<Finding>) -> Result<(), End> {
         let Some(remediate) = self.prepared.remediate else { return Ok(()) };
         let remedy: Remedy = self.phase(Phase::Remediate, &remediate, (findings,)).await?;
+        check_result(&remedy, &self.facts.limits)?;
         self.journal.event(Event::Remedied { summary: remedy.summary, attributes: remedy.attributes });
         Ok(())
     }
@@ -318,7 +322,7 @@ impl<'a> Drive<'a> {
         let Some(mut gate) = self.gate.take() else { return Err(End::new(Outcome::HostError, "the gate is gone")) };
         gate.enter(phase);
         let inputs = (self.inputs)(phase);
-        let slot = self.prepared.engine.enter().await;
+        let slot = self.prepared.engine.enter(self.prepared.needs).await;
         let mut store = self.store(Run::new(gate, Arc::clone(&self.told), inputs.clone()));
         let answer = self.answer(&mut store, export, params).await;
         let run = store.into_data();
@@ -332,7 +336,11 @@ impl<'a> Drive<'a> {
         }
         // A host call that was waiting when wall time ran out answers the guest first, which then gives up in its own words.
         let is_late = Instant::now() >= self.facts.deadline;
-        answer?.map_err(|error| if is_late { Stopped::Timeout.into() } else { End::gave_up(error) })
+        answer?.map_err(|error| match check_result(&error, &self.facts.limits) {
+            _ if is_late => Stopped::Timeout.into(),
+            Err(too_large) => too_large,
+            Ok(()) => End::gave_up(error),
+        })
     }
 
     fn store(&self, run: Run) -> Store<Run> {
@@ -371,7 +379,7 @@ impl<'a> Drive<'a> {
         });
         let cancelled = async {
             self.facts.cancel.cancelled().await;
-            tokio::time::sleep(CANCEL_GRACE).await;
+            tokio::time::sleep(CANCEL_GRACE_MAX).await;
         };
         tokio::select! {
             biased;
@@ -479,19 +487,27 @@ fn measured(before: &[Finding], after: &Report, has_changed: bool) -> Verdict {
     }
 }
 
-fn check_report(report: &Report, limits: &Limits) -> Result<(), End> {
-    let size = u64::try_from(report.footprint()).unwrap_or(u64::MAX);
-    if size > limits.result_bytes {
-        return Err(End::new(Outcome::Limit, "result-bytes"));
+/// What a guest hands back is kept: in memory, in the record, and before a person.
+fn check_result(result: &impl Footprint, limits: &Limits) -> Result<(), End> {
+    match u64::try_from(result.footprint()).unwrap_or(u64::MAX) > limits.result_bytes {
+        true => Err(End::new(Outcome::Limit, "result-bytes")),
+        false => Ok(()),
     }
+}
+
+fn check_report(report: &Report, limits: &Limits) -> Result<(), End> {
+    check_result(report, limits)?;
     if u64::try_from(report.findings.len()).unwrap_or(u64::MAX) > limits.findings {
         return Err(End::new(Outcome::Limit, "findings"));
     }
     let mut seen = HashSet::new();
     for finding in &report.findings {
         let length = finding.fingerprint.len();
-        if !(1..=255).contains(&length) {
-            let detail = format!("finding `{}`: a fingerprint has 1 to 255 bytes, this one {length}", finding.title);
+        if !(1..=FINGERPRINT_BYTES_MAX).contains(&length) {
+            let detail = format!(
+                "finding `{}`: a fingerprint has 1 to {FINGERPRINT_BYTES_MAX} bytes, this one {length}",
+                finding.title
+            );
             return Err(End::new(Outcome::PluginError, detail));
         }
         if !seen.insert(&finding.fingerprint) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contract::run::LogLevel;
 use contract::types::{Attributes, Error};
-use contract::{Call, Mask, Maskable, Undo};
+use contract::{Call, Footprint, Mask, Maskable, Undo};
 use model::{Called, Clock, EffectRecord, Event, Limits, Phase};
 use serde_json::Value;
 
@@ -130,6 +130,12 @@ impl Journal {
         at_ms
     }
 
+    /// What the run goes on with after a reboot; unlike other events it may be large.
+    pub(crate) fn checkpoint(&self, state: Vec<u8>) {
+        self.pending().bytes += u64::try_from(state.len()).unwrap_or(u64::MAX);
+        self.event(Event::Checkpoint { state });
+    }
+
     pub(crate) fn call(&self, entry: CallEntry) {
         let at_ms = self.now_ms();
         let mut pending = self.pending();
@@ -141,7 +147,7 @@ impl Journal {
     pub(crate) fn log(&self, level: LogLevel, mut message: String, mut fields: Attributes) {
         message.mask(self.mask());
         fields.mask(self.mask());
-        let size = message.len() + size_of(&fields);
+        let size = message.footprint() + fields.footprint();
         if self.keeps(size) {
             self.shared.observer.log(level, &message);
             self.event(Event::Log { level, message, fields });
@@ -151,7 +157,7 @@ impl Journal {
     /// Keeps a value if the log's budget has room for it.
     pub(crate) fn metric(&self, name: String, value: f64, unit: String, mut labels: Attributes) {
         labels.mask(self.mask());
-        let size = name.len() + unit.len() + size_of(&labels);
+        let size = name.footprint() + unit.footprint() + labels.footprint();
         if self.keeps(size) {
             self.event(Event::Metric { name, value, unit, labels });
         }
@@ -203,10 +209,6 @@ impl Journal {
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn size_of(fields: &Attributes) -> usize {
-    fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 impl LogBudget {

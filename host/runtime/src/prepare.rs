@@ -3,7 +3,7 @@ use model::Grants;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::compile::{self, Cache, Compiler};
-use crate::engine::Engine;
+use crate::engine::{Engine, Needs};
 use crate::link;
 use crate::state::Run;
 use crate::{Error, Refusal};
@@ -14,6 +14,7 @@ pub struct Prepared {
     pub(crate) plugin: Plugin,
     pub(crate) grants: Grants,
     pub(crate) engine: Engine,
+    pub(crate) needs: Needs,
     pub(crate) instance: InstancePre<Run>,
     pub(crate) detect: ComponentExportIndex,
     pub(crate) remediate: Option<ComponentExportIndex>,
@@ -47,6 +48,7 @@ pub async fn prepare(
         plugin: plugin.clone(),
         grants: grants.clone(),
         engine: engine.clone(),
+        needs: Needs::of(&component),
         detect,
         remediate: export("remediation", "remediate"),
         instance,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use contract::Maskable;
 use contract::run::{Context, LogLevel, Trigger};
 use contract::types::{Attributes, Error, ErrorKind};
-use model::{Event, Phase};
+use model::Phase;
 use tokio_util::sync::CancellationToken;
 use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
@@ -16,6 +16,8 @@ use crate::state::Run;
 const LINE_BYTES_MAX: usize = 8 << 10;
 /// The most bytes of a checkpoint.
 const CHECKPOINT_BYTES_MAX: usize = 64 << 10;
+/// The most checkpoints of a run: each stays in the record, and only the last one counts.
+const CHECKPOINTS_MAX: u32 = 1_000;
 /// How often a second a waiting person is told how far it is.
 const PROGRESS_PER_SECOND_MAX: u32 = 10;
 
@@ -57,8 +59,13 @@ pub(crate) fn link(instance: &mut LinkerInstance<'_, Run>) -> wasmtime::Result<(
         let cancel = waits.then(|| store.data().gate.facts().cancel.clone());
         Box::new(async move { Ok((sleep(cancel, millis).await,)) })
     })?;
-    instance.func_wrap("checkpoint", |mut store: StoreContextMut<'_, Run>, (state,): (Vec<u8>,)| {
-        Ok((checkpoint(store.data_mut(), state),))
+    instance.func_wrap_async("checkpoint", |mut store: StoreContextMut<'_, Run>, (state,): (Vec<u8>,)| {
+        Box::new(async move {
+            let run = store.data_mut();
+            let answer = checkpoint(run, state);
+            run.gate.flush_if_full().await?;
+            Ok((answer,))
+        })
     })?;
     instance.func_wrap("resumed", |store: StoreContextMut<'_, Run>, ()| Ok((store.data().told.resumed.clone(),)))
 }
@@ -100,9 +107,14 @@ fn checkpoint(run: &mut Run, state: Vec<u8>) -> Result<(), Error> {
     }
     if state.len() > CHECKPOINT_BYTES_MAX {
         let message = format!("a checkpoint has at most {CHECKPOINT_BYTES_MAX} bytes, this one {}", state.len());
-        return Err(Error::new(ErrorKind::Invalid, "checkpoint", message));
+        return Err(Error::new(ErrorKind::Limit, "checkpoint-bytes", message));
     }
-    run.gate.journal.event(Event::Checkpoint { state: state.clone() });
+    if run.checkpoints >= CHECKPOINTS_MAX {
+        let message = format!("a run keeps at most {CHECKPOINTS_MAX} checkpoints");
+        return Err(Error::new(ErrorKind::Limit, "checkpoints", message));
+    }
+    run.checkpoints += 1;
+    run.gate.journal.checkpoint(state.clone());
     run.checkpoint = Some(state);
     Ok(())
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use model::Limits;
 use wasmtime::Store;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, Needs, Options};
+use crate::limiter::Limiter;
 use crate::{Error, Refusal, link};
 
 /// How long the plugin may take to say it.
@@ -14,6 +16,7 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A store that gives nothing at all.
 struct Nothing {
+    limiter: Limiter,
     wasi: WasiCtx,
     table: ResourceTable,
 }
@@ -33,11 +36,15 @@ pub async fn parameters_schema(component: &[u8]) -> Result<Option<serde_json::Va
     let mut linker: Linker<Nothing> = Linker::new(&engine.wasmtime);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(Error::Engine)?;
     linker.define_unknown_imports_as_traps(&component).map_err(Error::Engine)?;
-    let nothing = Nothing { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
+    let limits = Limits::default();
+    let nothing =
+        Nothing { limiter: Limiter::new(&limits), wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
     let mut store = Store::new(&engine.wasmtime, nothing);
+    store.limiter(|nothing| &mut nothing.limiter);
+    store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|_| Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
-    let _slot = engine.enter().await;
+    let _slot = engine.enter(Needs::of(&component)).await;
     let ask = async {
         let instance = linker.instantiate_async(&mut store, &component).await?;
         let get = instance.get_typed_func::<(), (String,)>(&mut store, &function)?;

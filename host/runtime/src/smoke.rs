@@ -4,7 +4,7 @@ use wasmtime::Store;
 use wasmtime::component::Linker;
 
 use crate::compile::{self, Compiler};
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, Needs, Options};
 use crate::{Error, Refusal};
 
 /// What the guest answers.
@@ -23,7 +23,7 @@ pub async fn smoke_test(engine: &Engine, compiler: &Compiler) -> Result<(), Erro
     let mut store = Store::new(&engine.wasmtime, ());
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|_| Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
-    let _slot = engine.enter().await;
+    let _slot = engine.enter(Needs::of(&component)).await;
     let instance = linker.instantiate_async(&mut store, &component).await.map_err(Error::Engine)?;
     let answer = instance.get_typed_func::<(), (u32,)>(&mut store, "answer").map_err(Error::Engine)?;
     match answer.call_async(&mut store, ()).await.map_err(Error::Engine)? {

@@ -27,6 +27,7 @@ pub(crate) struct Run {
     pub(crate) inputs: Inputs,
     pub(crate) limiter: Limiter,
     pub(crate) checkpoint: Option<Vec<u8>>,
+    pub(crate) checkpoints: u32,
     pub(crate) progress: Progress,
     wasi: WasiCtx,
     table: ResourceTable,
@@ -50,6 +51,7 @@ impl Run {
             told,
             inputs,
             checkpoint: None,
+            checkpoints: 0,
             progress: Progress::default(),
             table,
         }

@@ -4,6 +4,7 @@ use contract::types::{Error, ErrorKind};
 use model::Outcome;
 use model::limits::LIMITS;
 use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
 
 /// The host ends a guest with this error, which wasmtime hands through.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -64,6 +65,9 @@ impl End {
             let detail = format!("it exited with status {}; a plugin answers, and does not exit", exit.0);
             return Self::new(Outcome::PluginError, detail);
         }
+        if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+            return Self::new(Outcome::Limit, "wasi-resources");
+        }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::new(Outcome::Limit, "stack-bytes"),
             Some(trap) => Self::new(Outcome::Trap, trap.to_string()),
@@ -76,6 +80,9 @@ impl End {
         let chain = format!("{error:#}");
         if chain.contains("fuel allocated for hostcalls has been exhausted") {
             return Self::new(Outcome::Limit, "call-bytes");
+        }
+        if chain.contains("requested len") && chain.contains("exceeds limit") {
+            return Self::new(Outcome::Limit, "random-bytes");
         }
         if chain.contains("resource limit exceeded: instance count too high")
             || chain.contains("resource limit exceeded: table count too high")

@@ -51,7 +51,7 @@ pub async fn undo(
     for called in in_flight.iter().rev().chain(mutations(events)) {
         for step in steps(called) {
             append(&mut recorder, intent(number, called, &step))?;
-            let entry = take_back(number, called, step, &started, &request, device).await;
+            let entry = take_back(number, called, step, &started, &request, device, STEP_TIME_MAX).await;
             failures.extend(entry.error.as_ref().map(|error| error.message.clone()));
             append(&mut recorder, Event::Called(Box::new(entry)))?;
             number += 1;
@@ -153,17 +153,25 @@ async fn take_back(
     started: &Started,
     request: &UndoRequest,
     device: &Device,
+    time_max: Duration,
 ) -> Called {
     let asked = Instant::now();
     let arguments = arguments(called, &step);
     let target = step.target().to_owned();
     let scope = started.grants.get(&called.interface).map(<[String]>::to_vec).unwrap_or_default();
     let run = request.run.to_string();
-    let cx = Context::new(&run, &started.plugin, &started.device, scope, asked + STEP_TIME_MAX);
+    let cx = Context::new(&run, &started.plugin, &started.device, scope, asked + time_max);
     let result: Result<Change, GuestError> = match step {
         Step::Impossible { reason, .. } => Err(GuestError::new(ErrorKind::Unsupported, "not-undoable", reason)),
         Step::Undo(undo) => match device.undoers.get(called.interface.as_str()) {
-            Some(undoer) => undoer.undo(&cx, &undo).await,
+            Some(undoer) => match tokio::time::timeout_at(cx.deadline.into(), undoer.undo(&cx, &undo)).await {
+                Ok(result) => result,
+                Err(_) => {
+                    cx.cancel.cancel();
+                    let message = format!("taking it back took more than {} ms", time_max.as_millis());
+                    Err(GuestError::new(ErrorKind::Timeout, "undo", message))
+                }
+            },
             None => {
                 let message = format!("this host does not undo `{}`", called.interface);
                 Err(GuestError::new(ErrorKind::Unsupported, "not-undoable", message))
@@ -209,5 +217,61 @@ fn ended(failures: &[String], calls: u64, began: Instant) -> Ended {
             calls,
             ..Resources::default()
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backends::{Shared, Undoer};
+    use model::SystemClock;
+
+    use super::*;
+
+    /// Takes so long.
+    struct Slow(Duration);
+
+    #[async_trait::async_trait]
+    impl Undoer for Slow {
+        async fn undo(&self, _: &Context, _: &Undo) -> Result<Change, GuestError> {
+            tokio::time::sleep(self.0).await;
+            Ok(Change::new(Effect::Changed, None, None))
+        }
+    }
+
+    #[tokio::test]
+    async fn taking_back_is_bounded_in_time() {
+        let shared = Shared::in_memory(Arc::new(SystemClock)).unwrap();
+        let called = Called { interface: "kv-write".to_owned(), ..never_answered_example() };
+        let started: Started = serde_json::from_value(json!({
+            "format": 1, "plugin": "p", "version": "1.0.0", "digest": model::Digest::of(b"p"), "trust": "local",
+            "mode": "enforce", "trigger": trigger(), "parameters": {}, "grants": {}, "limits": {}, "plan": null,
+            "device": "d", "roots": {}, "host": "1.0.0", "undoes": null,
+        }))
+        .unwrap();
+        let request = UndoRequest { run: RunId::new(), trigger: trigger() };
+        let take = async |takes: Duration| {
+            let mut device = backends::real(&shared);
+            device.undoers.insert("kv-write", Arc::new(Slow(takes)));
+            let step = Step::Undo(Undo { target: "key".to_owned(), token: Value::Null });
+            take_back(0, &called, step, &started, &request, &device, Duration::from_millis(100)).await
+        };
+        let late = take(Duration::from_secs(60)).await;
+        assert!(late.duration_us < 5_000_000, "{late:?}");
+        let error = late.error.unwrap();
+        assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Timeout, "undo"), "{error}");
+        assert_eq!(take(Duration::ZERO).await.error, None);
+    }
+
+    fn trigger() -> contract::run::Trigger {
+        contract::run::Trigger {
+            kind: contract::run::TriggerKind::ByHand,
+            name: "test".to_owned(),
+            event: None,
+            attributes: Vec::new(),
+        }
+    }
+
+    fn never_answered_example() -> Called {
+        never_answered(InFlight { call: 0, interface: "", function: "", targets: &[] })
     }
 }

@@ -74,6 +74,26 @@ enum Act {
     Fetch,
     /// Asks a server, and takes it ill where the answer is cut.
     FetchWhole,
+    /// Gives up, with so many bytes of explanation.
+    GiveUp,
+    /// Says in `remediate` what it did, in so many bytes.
+    Remedy,
+    /// Keeps a checkpoint of so many bytes.
+    Checkpoint,
+    /// Keeps so many checkpoints of 16 KiB.
+    Checkpoints,
+    /// Tells so many times how far it is.
+    Progress,
+    /// Logs one line of so many bytes.
+    LogWide,
+    /// Logs so many lines without a word, each with ten thousand empty fields.
+    LogFields,
+    /// Prints one line of so many bytes.
+    PrintWide,
+    /// Holds so many of WASI's pollables.
+    HoldPollables,
+    /// Asks WASI for so many random bytes at once.
+    Random,
     /// Exits, as if it were a program.
     Exit,
     /// Panics.
@@ -142,11 +162,29 @@ impl Detect for Hostile {
                 let cut = if answer.truncated { ", cut" } else { "" };
                 return harmless(format!("{} bytes{cut}", answer.body.len()));
             }
+            Act::GiveUp => return Err(Error::new("gave-up", "it gives up").with("why", "x".repeat(amount))),
+            Act::Progress => (0..amount).for_each(|_| run::progress(50, "half of it is done")),
+            Act::LogWide => info!("{}", "x".repeat(amount)),
+            Act::LogFields => {
+                let fields = vec![(String::new(), String::new()); 10_000];
+                (0..amount).for_each(|_| run::log(run::LogLevel::Info, "", &fields));
+            }
+            Act::PrintWide => println!("{}", "x".repeat(amount)),
+            Act::HoldPollables => {
+                (0..amount).for_each(|_| drop(black_box(wasi::pollable())));
+            }
+            Act::Random => wasi::random(amount as u64),
             Act::Exit => std::process::exit(0),
             Act::Panic => panic!("it panics on request"),
             Act::LookOutside => return harmless(format!("found outside: {}", outside::look(&self.url))),
             Act::WriteInDetect => drop(kv_write::put_value("key", "value", None, 0)?),
-            Act::WriteInRemediate | Act::WriteKv | Act::WriteFiles | Act::Hypocrite => {
+            Act::WriteInRemediate
+            | Act::WriteKv
+            | Act::WriteFiles
+            | Act::Hypocrite
+            | Act::Remedy
+            | Act::Checkpoint
+            | Act::Checkpoints => {
                 return Ok(
                     Report::non_compliant("").finding(Finding::new("nothing", "nothing is done yet").remediable())
                 );
@@ -168,6 +206,13 @@ impl Remediate for Hostile {
                 for number in 0..self.amount {
                     files_write::write_file("scratch", &format!("written-{number}"), &content, WriteMode::Replace)?;
                 }
+            }
+            Act::Remedy => return Ok(Remedy::new("done").with("what", "x".repeat(self.amount))),
+            // In JSON, text has two quotes more.
+            Act::Checkpoint => run::checkpoint(&"x".repeat(self.amount - 2))?,
+            Act::Checkpoints => {
+                let state = "x".repeat(16 << 10);
+                (0..self.amount).try_for_each(|_| run::checkpoint(&state))?;
             }
             Act::Hypocrite => {
                 kv_write::put_value("promised", "value", None, 0)?;
@@ -195,6 +240,49 @@ impl Hostile {
     fn fetch(&self) -> Result<remit_sdk::types::HttpResponse> {
         let request = HttpRequest { url: self.url.clone(), headers: Vec::new(), timeout_ms: 0, attributes: Vec::new() };
         http::get(&request, None)
+    }
+}
+
+/// What of WASI the standard library does not reach. It is in the C library's world, under the C library's version.
+#[cfg(target_family = "wasm")]
+#[expect(unsafe_code, reason = "a guest calls its host by hand")]
+mod wasi {
+    #[link(wasm_import_module = "wasi:clocks/monotonic-clock@0.2.0")]
+    unsafe extern "C" {
+        #[link_name = "subscribe-duration"]
+        fn subscribe_duration(nanoseconds: u64) -> i32;
+    }
+
+    #[link(wasm_import_module = "wasi:random/random@0.2.0")]
+    unsafe extern "C" {
+        #[link_name = "get-random-bytes"]
+        fn get_random_bytes(length: u64, list: *mut [usize; 2]);
+    }
+
+    /// A pollable that nobody ever drops.
+    pub(crate) fn pollable() -> i32 {
+        // SAFETY: as the canonical ABI has it: a number in, a handle out.
+        unsafe { subscribe_duration(0) }
+    }
+
+    /// So many random bytes; they stay where they are.
+    pub(crate) fn random(length: u64) {
+        let mut list = [0; 2];
+        // SAFETY: as the canonical ABI has it: the host writes where the list is, and how long.
+        unsafe { get_random_bytes(length, &raw mut list) }
+        std::hint::black_box(list);
+    }
+}
+
+/// Not for this machine: the guest is compiled for it only to be checked.
+#[cfg(not(target_family = "wasm"))]
+mod wasi {
+    pub(crate) fn pollable() -> i32 {
+        unreachable!("no host")
+    }
+
+    pub(crate) fn random(_: u64) {
+        unreachable!("no host")
     }
 }
 

@@ -48,13 +48,45 @@ pub(crate) fn component(name: &str) -> Vec<u8> {
     }
 }
 
+/// A component with so many more core modules of this content, each instantiated.
+pub(crate) fn has(part: &str, count: u32) -> Vec<u8> {
+    with_instances(of_module("", ""), &format!("(module {part})"), count)
+}
+
+/// A component whose memory grows to so many pages, and which takes it ill where it may not.
+pub(crate) fn grows(pages: u32) -> Vec<u8> {
+    let more = pages - 1;
+    of_module(&format!("(if (i32.eq (memory.grow (i32.const {more})) (i32.const -1)) (then unreachable))"), "")
+}
+
+/// A component that reports a finding whose fingerprint has so many bytes: the SDK would shorten it.
+pub(crate) fn finds(bytes: u32) -> Vec<u8> {
+    let store = |at: u32, value: u32| format!("(i32.store (i32.const {at}) (i32.const {value}))");
+    // The list of findings in the report, and the one finding, which begins with its fingerprint.
+    let report = [store(16, 8192), store(20, 1), store(8192, 16384), store(8196, bytes)].concat();
+    of_module(&report, "")
+}
+
+/// A component that does `body` before it says what its parameters are: anything.
+pub(crate) fn says_its_schema(body: &str) -> Vec<u8> {
+    of_functions(
+        &format!("{body} (i32.store (i32.const 1024) (i32.const 2048)) (i32.store (i32.const 1028) (i32.const 2))"),
+        "",
+        r#"(data (i32.const 2048) "{}")"#,
+    )
+}
+
 /// A component that exports `detect`: it does `body`, and finds everything in order, because memory is all zeros.
 fn of_module(body: &str, more: &str) -> Vec<u8> {
+    of_functions("", body, more)
+}
+
+fn of_functions(schema: &str, body: &str, more: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
           (memory (export "memory") 1)
           (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
-          (func (export "msp:automation/parameters@1.0.0#get-schema") (result i32) (i32.const 1024))
+          (func (export "msp:automation/parameters@1.0.0#get-schema") (result i32) {schema} (i32.const 1024))
           (func (export "msp:automation/detection@1.0.0#detect") (result i32) {body} (i32.const 0))
           {more})"#
     );

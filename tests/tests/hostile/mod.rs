@@ -1,21 +1,23 @@
 //! Hostile guests, and the one host that they all run on.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod bounds;
 pub(crate) mod components;
 pub(crate) mod server;
 pub(crate) mod table;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use artifact::Plugin;
 use backends::secrets::Secrets;
 use backends::{Device, Policy, Shared};
-use contract::run::{Trigger, TriggerKind};
+use contract::run::{LogLevel, Trigger, TriggerKind};
 use model::{Clock, Ended, Event, Grants, Limits, Manifest, Mode, Outcome, RunId, SystemClock};
-use runtime::{Compiler, Engine, MemoryRecorder, NoObserver, Options, Prepared, Request};
+use runtime::{Compiler, Engine, MemoryRecorder, Observer, Options, Prepared, Recorder, Request};
 use serde_json::{Value, json};
 use store::Store;
 use tempfile::TempDir;
@@ -40,6 +42,42 @@ pub(crate) struct Ran {
     pub(crate) events: Vec<Event>,
     /// From the request, or from when it was due, to the end.
     pub(crate) took: Duration,
+    /// How much the guest was asked to do.
+    pub(crate) amount: u64,
+    /// How often whoever watches was told how far it is.
+    pub(crate) told: u64,
+    /// The most events that were kept in memory until they were written.
+    pub(crate) written_at_once: usize,
+}
+
+/// Keeps what it is given, and how much that was.
+#[derive(Clone, Default)]
+struct Kept {
+    recorder: MemoryRecorder,
+    at_once: Arc<AtomicUsize>,
+}
+
+impl Recorder for Kept {
+    fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), String> {
+        self.at_once.fetch_max(events.len(), Ordering::Relaxed);
+        self.recorder.append(events)
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
+}
+
+/// Counts what it hears.
+#[derive(Default)]
+struct Watching(AtomicU64);
+
+impl Observer for Watching {
+    fn progress(&self, _: u32, _: &str) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn log(&self, _: LogLevel, _: &str) {}
 }
 
 /// What one run finds: a device that remembers nothing, and a folder of its own.
@@ -55,6 +93,7 @@ struct Asked {
     path: &'static str,
     limits: Limits,
     plan: Option<model::Plan>,
+    cancel: CancellationToken,
 }
 
 /// Made once a process: compiling takes longest.
@@ -95,8 +134,11 @@ impl Lab {
         self.run(self.prepared(row.guest), row, limits).await
     }
 
-    /// Runs it where its limit is high enough.
+    /// Runs it where its limit is high enough, or with so little that it is.
     pub(crate) async fn raised(&self, row: &Row) -> Ran {
+        if let Some(less) = row.less {
+            return self.run_guest(row.guest, less, None).await;
+        }
         if row.limit == table::STACK_BYTES {
             return self.run(&self.deep, row, Limits::default()).await;
         }
@@ -106,18 +148,21 @@ impl Lab {
 
     async fn run(&self, prepared: &Prepared, row: &Row, limits: Limits) -> Ran {
         let (guest, amount, path) = (row.guest, row.amount, self.path(row.limit));
-        self.execute(prepared, Asked { guest, amount, path, limits, plan: None }).await
+        self.execute(prepared, Asked { guest, amount, path, limits, plan: None, cancel: CancellationToken::new() }).await
     }
 
     /// Runs a guest with default limits.
     pub(crate) async fn run_guest(&self, guest: Guest, amount: u64, plan: Option<model::Plan>) -> Ran {
-        self.execute(self.prepared(guest), Asked { guest, amount, path: "/", limits: Limits::default(), plan }).await
+        let cancel = CancellationToken::new();
+        let asked = Asked { guest, amount, path: "/", limits: Limits::default(), plan, cancel };
+        self.execute(self.prepared(guest), asked).await
     }
 
     /// Runs a guest that only works, in a place made beforehand, and takes the time since it was due.
     pub(crate) async fn neighbour(&self, rounds: u64, place: Place, due: Instant) -> Ran {
         let guest = Guest::Act("work", Mode::Detect);
-        let asked = Asked { guest, amount: rounds, path: "/", limits: Limits::default(), plan: None };
+        let (limits, cancel) = (Limits::default(), CancellationToken::new());
+        let asked = Asked { guest, amount: rounds, path: "/", limits, plan: None, cancel };
         let ran = self.execute_in(&place, self.prepared(guest), asked).await;
         let took = due.elapsed();
         leave(place).await;
@@ -133,6 +178,20 @@ impl Lab {
     /// What there is to be reached on this machine.
     pub(crate) fn server(&self) -> SocketAddr {
         self.server
+    }
+
+    /// Runs a guest with these limits, until it is cancelled.
+    pub(crate) async fn run_with(&self, guest: Guest, amount: u64, limits: Limits, cancel: &CancellationToken) -> Ran {
+        let asked = Asked { guest, amount, path: "/", limits, plan: None, cancel: cancel.clone() };
+        self.execute(self.prepared(guest), asked).await
+    }
+
+    /// Runs a component that is no row's.
+    pub(crate) async fn run_component(&self, component: Vec<u8>, limits: Limits) -> Ran {
+        let engine = Engine::new(Options::default()).unwrap();
+        let prepared = prepare(&engine, &plugin_of_bytes("one", component), &Grants::default()).await;
+        let (guest, cancel) = (Guest::Component("one"), CancellationToken::new());
+        self.execute(&prepared, Asked { guest, amount: 0, path: "/", limits, plan: None, cancel }).await
     }
 
     fn prepared(&self, guest: Guest) -> &Prepared {
@@ -159,7 +218,7 @@ impl Lab {
     }
 
     async fn execute_in(&self, place: &Place, prepared: &Prepared, asked: Asked) -> Ran {
-        let Asked { guest, amount, path, limits, plan } = asked;
+        let Asked { guest, amount, path, limits, plan, cancel } = asked;
         let (mode, parameters) = match guest {
             Guest::Act(act, mode) => {
                 (mode, json!({ "act": act, "amount": amount, "url": format!("http://{}{path}", self.server) }))
@@ -182,15 +241,21 @@ impl Lab {
             recording: false,
             device: "dev_test".to_owned(),
             roots: BTreeMap::new(),
-            cancel: CancellationToken::new(),
+            cancel,
             resumed: None,
         };
-        let recorder = MemoryRecorder::default();
-        let (boxed, observer) = (Box::new(recorder.clone()), Arc::new(NoObserver));
+        let (kept, watching) = (Kept::default(), Arc::new(Watching::default()));
+        let (boxed, observer) = (Box::new(kept.clone()), Arc::<Watching>::clone(&watching));
         let began = Instant::now();
         let ended = runtime::execute(prepared, request, &place.device, &self.clock, boxed, observer).await.unwrap();
-        let took = began.elapsed();
-        Ran { ended, events: recorder.events().into_iter().map(|(_, event)| event).collect(), took }
+        Ran {
+            ended,
+            events: kept.recorder.events().into_iter().map(|(_, event)| event).collect(),
+            took: began.elapsed(),
+            amount,
+            told: watching.0.load(Ordering::Relaxed),
+            written_at_once: kept.at_once.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -233,12 +298,24 @@ impl Ran {
             Ends::With(outcome, detail) => ended.outcome == outcome && ended.detail.contains(detail),
             Ends::Dropped => self.is_completed() && ended.resources.log_lines_dropped > 0,
             Ends::Cut => self.is_completed() && self.summary().ends_with(", cut"),
+            Ends::LineCut => self.is_completed() && self.has_cut_line(),
+            Ends::LineBroken => self.is_completed() && self.lines() == 2,
+            Ends::Untold => self.is_completed() && (1..self.amount).contains(&self.told),
         }
     }
 
     /// Whether it ended as if there were no limit at all.
     pub(crate) fn is_whole(&self) -> bool {
-        self.is_completed() && self.ended.resources.log_lines_dropped == 0 && !self.summary().ends_with(", cut")
+        self.is_completed()
+            && self.ended.resources.log_lines_dropped == 0
+            && !self.summary().ends_with(", cut")
+            && !self.has_cut_line()
+            && (self.told == 0 || self.told == self.amount)
+    }
+
+    fn has_cut_line(&self) -> bool {
+        let is_cut = |event: &Event| matches!(event, Event::Log { message, .. } if message.ends_with('…'));
+        self.events.iter().any(is_cut)
     }
 
     fn is_completed(&self) -> bool {
@@ -273,9 +350,14 @@ async fn prepare(engine: &Engine, plugin: &Plugin, grants: &Grants) -> Prepared 
 
 /// A component as a plugin that asks for nothing.
 pub(crate) fn plugin_of(name: &str) -> Plugin {
+    plugin_of_bytes(name, components::component(name))
+}
+
+/// The same, of any component.
+pub(crate) fn plugin_of_bytes(name: &str, component: Vec<u8>) -> Plugin {
     let text = format!(
         "[plugin]\nname = \"{name}\"\nversion = \"0.1.0\"\npublisher = \"remit\"\ndescription = \"hostile\"\nlicense = \"Apache-2.0\"\n"
     );
     let manifest = Manifest::from_toml(&text, None).unwrap();
-    artifact::verify_local(artifact::embed(components::component(name), &manifest)).unwrap()
+    artifact::verify_local(artifact::embed(component, &manifest)).unwrap()
 }

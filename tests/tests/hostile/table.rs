@@ -3,6 +3,8 @@
 use model::limits::LIMITS;
 use model::{Mode, Outcome};
 
+use super::bounds;
+
 /// A guest in its place.
 pub(crate) struct Row {
     /// The limit that stops it, or, where none does, the rule.
@@ -15,6 +17,8 @@ pub(crate) struct Row {
     pub(crate) guest: Guest,
     /// How much, for a guest that asks.
     pub(crate) amount: u64,
+    /// With how much it completes, where the limit is the host's own and nobody can raise it.
+    pub(crate) less: Option<u64>,
     /// How it ends.
     pub(crate) ends: Ends,
 }
@@ -37,6 +41,12 @@ pub(crate) enum Ends {
     Dropped,
     /// It completes; the answer was cut, and said so.
     Cut,
+    /// It completes; the line was cut.
+    LineCut,
+    /// It completes; the line became several.
+    LineBroken,
+    /// It completes; not all of it was shown to whoever watches.
+    Untold,
 }
 
 impl Guest {
@@ -57,10 +67,15 @@ impl Row {
         self.raised = Some(value);
         self
     }
+
+    pub(super) fn less(mut self, amount: u64) -> Self {
+        self.less = Some(amount);
+        self
+    }
 }
 
-fn row(limit: &'static str, guest: Guest, amount: u64, ends: Ends) -> Row {
-    Row { limit, at: None, raised: None, guest, amount, ends }
+pub(super) fn row(limit: &'static str, guest: Guest, amount: u64, ends: Ends) -> Row {
+    Row { limit, at: None, raised: None, guest, amount, less: None, ends }
 }
 
 /// A guest that looks, and ends with the limit's own name.
@@ -102,9 +117,12 @@ pub(crate) fn rows() -> Vec<Row> {
         looks("call-bytes", "tail", 10_000).at(100_000),
         looks("run-bytes", "read", 10).at(8 * MIB),
         row("log-bytes", Guest::Act("log-long", Mode::Detect), 100, Ends::Dropped).raised(MIB),
+        row("log-bytes", Guest::Act("log-fields", Mode::Detect), 10, Ends::Dropped).raised(4 * MIB),
         row("log-lines-per-second", Guest::Act("log", Mode::Detect), 2_000, Ends::Dropped).raised(10_000),
         row("log-lines-per-second", Guest::Act("print", Mode::Detect), 2_000, Ends::Dropped).raised(10_000),
         looks("result-bytes", "report", 2 * MIB).raised(4 * MIB),
+        row("result-bytes", Guest::Act("remedy", Mode::Enforce), 2 * MIB, Ends::With(Outcome::Limit, "result-bytes"))
+            .raised(4 * MIB),
         looks("findings", "findings", 50).at(10),
         row("kv-bytes", Guest::Act("write-kv", Mode::Enforce), 20, Ends::With(Outcome::Limit, "kv-bytes"))
             .raised(2 * MIB),
@@ -115,6 +133,9 @@ pub(crate) fn rows() -> Vec<Row> {
         looks("http-ms", "fetch", 1).at(200),
         component(STACK_BYTES, "deep-recursion"),
     ]
+    .into_iter()
+    .chain(super::bounds::rows())
+    .collect()
 }
 
 /// Guests that no limit helps: what they do is wrong however much they may use. The detail is how it begins.
@@ -159,8 +180,12 @@ pub(crate) fn markdown() -> String {
     ];
     for row in rows() {
         let limit = LIMITS.iter().find(|limit| limit.name == row.limit);
-        let default = limit.map_or(runtime::Options::default().stack_bytes as u64, |limit| limit.default);
-        let ceiling = limit.map_or("the engine's".to_owned(), |limit| limit.ceiling.to_string());
+        let bound = bounds::BOUNDS.iter().find(|bound| bound.name == row.limit);
+        let (default, ceiling) = match (limit, bound) {
+            (Some(limit), _) => (limit.default, limit.ceiling.to_string()),
+            (None, Some(bound)) => (bound.value, "the host's".to_owned()),
+            (None, None) => (runtime::Options::default().stack_bytes as u64, "the engine's".to_owned()),
+        };
         lines.push(line([&format!("`{}`", row.limit), &default.to_string(), &ceiling, row.guest.name()], row.ends));
     }
     lines.extend(OTHERS.iter().map(|cells| format!("| {} |", cells.join(" | "))));
@@ -177,6 +202,9 @@ fn how(ends: Ends) -> String {
         Ends::With(outcome, detail) => format!("`{outcome}` | {detail}"),
         Ends::Dropped => "`completed` | lines beyond it are counted".to_owned(),
         Ends::Cut => "`completed` | the answer is cut, and says so".to_owned(),
+        Ends::LineCut => "`completed` | the line is cut".to_owned(),
+        Ends::LineBroken => "`completed` | the line becomes several".to_owned(),
+        Ends::Untold => "`completed` | what is beyond it is not shown".to_owned(),
     }
 }
 
