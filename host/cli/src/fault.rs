@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use console::style;
 use model::outcome::exit;
 
-use crate::output::say;
+use crate::output::{say, say_marked};
 
 /// A refusal: nothing ran. It has an exit code of its own, and knows the next step.
 #[derive(Debug)]
@@ -30,12 +30,12 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let next = refused.and_then(|refused| refused.next.clone());
     let mut chain = error.chain().map(ToString::to_string).filter(|line| !line.is_empty());
     let first = chain.next().unwrap_or_default();
-    say(&format!("{} {first}", style("error:").red().bold().for_stderr()));
+    say_marked(style("error:").red().bold().for_stderr(), &first);
     for cause in chain {
         say(&format!("  because: {}", cause.replace('\n', "\n  ")));
     }
     if let Some(next) = next {
-        say(&format!("{} {next}", style("next:").cyan().bold().for_stderr()));
+        say_marked(style("next:").cyan().bold().for_stderr(), &next);
     }
     ExitCode::from(if refused.is_some() { exit::REFUSED } else { exit::FAILURE })
 }

@@ -1,6 +1,9 @@
 //! The one place that prints: data to standard output, talk to standard error.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the module that prints")]
 
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use serde::Serialize;
@@ -19,12 +22,55 @@ pub(crate) enum Format {
 
 /// Talk.
 pub(crate) fn say(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", plain(text));
+}
+
+/// Talk after a mark of this program's own, which may have a colour.
+pub(crate) fn say_marked(mark: impl Display, text: &str) {
+    eprintln!("{mark} {}", plain(text));
 }
 
 /// Data for a person.
 pub(crate) fn text(text: &str) {
-    println!("{text}");
+    println!("{}", plain(text));
+}
+
+/// Data for a person after a mark of this program's own, which may have a colour.
+pub(crate) fn text_marked(mark: impl Display, text: &str) {
+    println!("{mark} {}", plain(text));
+}
+
+/// Text that steers no terminal: plugins, file names and servers write into what is shown, and an escape sequence among it could
+/// move the cursor, retitle the window, or turn around what a line seems to say.
+fn plain(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| steers(character) && !matches!(character, '\n' | '\t'))
+}
+
+/// The same for what is one line, and must not look like two.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    escaped(text, steers)
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        // Writing to a string cannot fail.
+        let _ = match is_escaped(character) {
+            true => write!(shown, "{}", character.escape_default()),
+            false => write!(shown, "{character}"),
+        };
+    }
+    Cow::Owned(shown)
+}
+
+/// Control characters, separators of lines, and marks that change the direction of what follows.
+fn steers(character: char) -> bool {
+    let turns =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Data as it is.
@@ -48,5 +94,25 @@ pub(crate) fn time(ms: u64) -> String {
 pub(crate) fn table<T: Tabled>(rows: &[T]) {
     let mut table = Table::new(rows);
     table.with(Style::blank()).with(Modify::new(Rows::first()).with(Alignment::left()));
-    println!("{table}");
+    println!("{}", plain(&table.to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{one_line, plain};
+
+    #[test]
+    fn what_steers_a_terminal_is_shown_and_not_done() {
+        for (text, shown) in [
+            ("\u{1b}[2J\u{1b}]0;owned\u{7}", "\\u{1b}[2J\\u{1b}]0;owned\\u{7}"),
+            ("100 %\r  0 %", "100 %\\r  0 %"),
+            ("a\u{8}b\u{9b}31m\u{7f}", "a\\u{8}b\\u{9b}31m\\u{7f}"),
+            ("txt.\u{202e}exe", "txt.\\u{202e}exe"),
+        ] {
+            assert_eq!(plain(text), shown);
+            assert_eq!(one_line(text), shown);
+        }
+        assert_eq!(plain("two\nlines\tand é, 日本, 🦀"), "two\nlines\tand é, 日本, 🦀");
+        assert_eq!(one_line("two\nlines"), "two\\nlines");
+    }
 }

@@ -6,6 +6,8 @@ use contract::run::LogLevel;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::Observer;
 
+use crate::output;
+
 /// What takes longer than this shows that it is alive.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -46,12 +48,13 @@ impl Drop for Spinner {
 
 impl Observer for Spinner {
     fn progress(&self, percent: u32, message: &str) {
-        self.bar.set_message(format!("{percent} % {message}"));
+        self.bar.set_message(format!("{percent} % {}", output::one_line(message)));
     }
 
     fn log(&self, level: LogLevel, message: &str) {
         if matches!(level, LogLevel::Warn | LogLevel::Error) {
-            self.bar.suspend(|| crate::output::say(&format!("{}: {message}", level.word())));
+            let line = format!("{}: {}", level.word(), output::one_line(message));
+            self.bar.suspend(|| output::say(&line));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all: half of a record would replay as another run, half of a unit would start one.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use store::fail;
@@ -14,7 +14,12 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".new");
-    let mut file = File::create(&unfinished)?;
+    // What a host that died has left, or a link that somebody laid there to have another file overwritten: it is not followed.
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::create_new(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fail::point("whole.before-change");
@@ -34,4 +39,25 @@ fn sync_folder(of: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::write;
+
+    #[test]
+    fn a_link_in_the_way_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mine, other) = (folder.path().join("record"), folder.path().join("other"));
+        std::fs::write(&other, "of somebody").unwrap();
+        symlink(&other, folder.path().join("record.new")).unwrap();
+        write(&mine, b"mine").unwrap();
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "of somebody");
+        assert_eq!(std::fs::read_to_string(&mine).unwrap(), "mine");
+        // And where there is none, an older file is replaced.
+        write(&mine, b"newer").unwrap();
+        assert_eq!(std::fs::read_to_string(&mine).unwrap(), "newer");
+    }
 }

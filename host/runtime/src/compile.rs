@@ -60,11 +60,8 @@ pub struct Cache {
 impl Cache {
     /// In a folder that only its owner may enter; it is made where there is none.
     pub fn open(folder: PathBuf) -> Result<Self, Error> {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder).map_err(|source| Error::Cache { path: folder.clone(), source })?;
+        // Whoever may write there may know the key, and what it seals is run as this process.
+        store::make_private_folder(&folder).map_err(|source| Error::Cache { path: folder.clone(), source })?;
         Ok(Self { folder })
     }
 
@@ -170,7 +167,8 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, Error> {
     // SAFETY: `code` is what `precompile_component` of this version gave, in this process, in the child that this process
     // started, or in an earlier one whose MAC over these very bytes was just verified.
     let component = unsafe { Component::deserialize(&engine.wasmtime, code) };
-    component.map_err(Error::Engine)
+    // It is sound, so what stands against it is its size: more memories or instances than the pool gives a component.
+    component.map_err(refused)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one process that the runtime starts is this program again")]

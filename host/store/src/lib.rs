@@ -138,10 +138,59 @@ impl Store {
     }
 }
 
-fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+/// Makes a folder that only its owner may enter, where there is none. One that is there and that somebody else owns or may write
+/// to is refused: records, plans and compiled code in it would be theirs.
+pub fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder.create(folder)?;
+    check_owner(folder)
+}
+
+#[cfg(unix)]
+fn check_owner(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let found = folder.metadata()?;
+    let refused = |why: &str| Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, why));
+    let owner = rustix::process::Uid::from_raw(found.uid());
+    if !owner.is_root() && owner != rustix::process::geteuid() {
+        return refused("somebody else owns it");
+    }
+    match found.mode() & 0o022 {
+        0 => Ok(()),
+        _ => refused("others may write to it: `chmod go-w` it, if you trust what is in there"),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_somebody_else_may_fill_is_refused() {
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("state");
+        let open = || Store::open(&folder).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(open(), Ok(()));
+        for (mode, is_open) in [(0o700, true), (0o755, true), (0o775, false), (0o777, false), (0o1777, false)] {
+            std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(open().is_ok(), is_open, "{mode:o}");
+        }
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(open(), Ok(()));
+        // Only root may give a folder away, and only then there is one of somebody else's to open.
+        if rustix::process::geteuid().is_root() {
+            chown(&folder, Some(1), None).unwrap();
+            assert!(open().is_err());
+        }
+    }
 }

@@ -148,7 +148,8 @@ impl Lab {
 
     async fn run(&self, prepared: &Prepared, row: &Row, limits: Limits) -> Ran {
         let (guest, amount, path) = (row.guest, row.amount, self.path(row.limit));
-        self.execute(prepared, Asked { guest, amount, path, limits, plan: None, cancel: CancellationToken::new() }).await
+        self.execute(prepared, Asked { guest, amount, path, limits, plan: None, cancel: CancellationToken::new() })
+            .await
     }
 
     /// Runs a guest with default limits.

@@ -79,9 +79,9 @@ fn print(check: &Check) {
         State::Failed => ("failed", Style::new().red()),
     };
     let word = look.apply_to(format!("{word:<8}"));
-    output::text(&format!("{word} {:<16} {}", check.name, check.detail.replace('\n', " ")));
+    output::text_marked(word, &format!("{:<16} {}", check.name, check.detail.replace('\n', " ")));
     if let Some(next) = &check.next {
-        output::text(&format!("         {} {next}", style("next:").cyan()));
+        output::text_marked(format!("         {}", style("next:").cyan()), next);
     }
 }
 

@@ -4,7 +4,7 @@ use contract::types::Finding;
 use model::{EffectRecord, Ended, Event, Phase, Recorded, Started, outcome};
 use serde::Serialize;
 
-use crate::output::{self, Format};
+use crate::output::{self, Format, one_line};
 
 /// A run in one value.
 #[derive(Serialize)]
@@ -163,25 +163,30 @@ impl RunSummary {
         let outcome = self.outcome.map(|it| it.to_string()).unwrap_or_else(|| "under way".to_owned());
         output::text(&format!("{} {} {}: {} ({outcome})", self.run, self.plugin, self.mode, word(self.verdict)));
         for line in [&self.remedy, &self.summary, &self.detail].into_iter().filter(|line| !line.is_empty()) {
-            output::text(&format!("  {line}"));
+            // What goes on over lines is further in than anything that this program says.
+            output::text(&format!("  {}", line.replace('\n', "\n      ")));
         }
         for finding in &self.findings {
-            output::text(&format!("  {:<8} {} [{}]", finding.severity.word(), finding.title, finding.target));
+            let (title, target) = (one_line(&finding.title), one_line(&finding.target));
+            output::text(&format!("  {:<8} {title} [{target}]", finding.severity.word()));
         }
         for it in &self.effects {
             let effect = &it.effect;
             let states = match (&effect.before, &effect.after) {
                 (None, None) => String::new(),
                 (before, after) => {
-                    let word = |state: &Option<String>| state.clone().unwrap_or_else(|| "nothing".to_owned());
+                    let word = |state: &Option<String>| {
+                        state.as_deref().map_or_else(|| "nothing".to_owned(), |state| one_line(state).into_owned())
+                    };
                     format!(": {} -> {}", word(before), word(after))
                 }
             };
             let (name, word) = (&it.interface, effect.effect.word());
-            output::text(&format!("  {word:<9} {name}.{} {}{states}", it.function, effect.target));
+            output::text(&format!("  {word:<9} {name}.{} {}{states}", it.function, one_line(&effect.target)));
         }
         for call in &self.failed_calls {
-            output::text(&format!("  refused   {}.{}: {}", call.interface, call.function, call.error));
+            let error = call.error.to_string();
+            output::text(&format!("  refused   {}.{}: {}", call.interface, call.function, one_line(&error)));
         }
         if let Some(digest) = &self.plan_digest {
             let incomplete =

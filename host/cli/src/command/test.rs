@@ -85,10 +85,10 @@ fn print(tested: &Tested) {
         _ => "did not run".to_owned(),
     };
     match tested.passed {
-        true => output::text(&format!("{} {name} ({mode}: {ended})", style("ok    ").green())),
+        true => output::text_marked(style("ok    ").green(), &format!("{name} ({mode}: {ended})")),
         false => {
             let lines = tested.differences.join("; ").replace('\n', " ");
-            output::text(&format!("{} {name} ({mode}: {ended}): {lines}", style("FAILED").red().bold()));
+            output::text_marked(style("FAILED").red().bold(), &format!("{name} ({mode}: {ended}): {lines}"));
         }
     }
 }

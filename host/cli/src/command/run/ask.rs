@@ -105,9 +105,14 @@ pub(super) fn roots(binds: &[(String, String)]) -> anyhow::Result<BTreeMap<Strin
 /// The plan of an earlier dry run, if it was of this plugin with these parameters.
 fn plan(store: &Store, run: RunId, plugin: &Plugin, parameters: &Map<String, Value>) -> anyhow::Result<Plan> {
     let (started, events) = machine::record(store, run)?;
+    let told = event::end(&events).and_then(|ended| ended.plan_digest);
     let plan = event::end(&events).and_then(|ended| ended.plan.clone());
     let plan = plan.with_context(|| format!("{run} has no plan: it is no dry run that completed"))?;
     let mut reasons = Vec::new();
+    // Whoever reads the record reads the digest, and approves that.
+    if told != Some(plan.digest(started.digest, &started.parameters)) {
+        reasons.push(format!("the plan of {run} is not the one that its digest names: somebody has changed it"));
+    }
     if started.digest != plugin.digest() {
         reasons.push(format!("{run} planned for {} {}, this is {}", started.plugin, started.digest, plugin.digest()));
     }
