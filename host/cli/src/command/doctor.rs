@@ -164,12 +164,23 @@ fn folder(name: &'static str, path: &Path) -> Check {
         }
         Ok(metadata) => metadata,
     };
-    match trespass(&metadata) {
-        None => Check::ok(name, format!("{shown} is its owner's alone")),
-        Some(why) => {
-            Check::failed(name, format!("{shown} {why}"), format!("chown $(id -u) {shown}; chmod 700 {shown}"))
+    if let Some(why) = trespass(&metadata) {
+        return Check::failed(name, format!("{shown} {why}"), format!("chown $(id -u) {shown}; chmod 700 {shown}"));
+    }
+    match try_to_write(path) {
+        Ok(()) => Check::ok(name, format!("{shown} is its owner's alone")),
+        Err(error) => {
+            let detail = format!("{shown} cannot be written to: {error}");
+            Check::failed(name, detail, "mount it writable, or take `--state DIR`")
         }
     }
+}
+
+/// Modes do not tell whether a file system takes anything, so it is tried.
+fn try_to_write(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".doctor-{}", std::process::id()));
+    std::fs::File::create(&probe)?;
+    std::fs::remove_file(&probe)
 }
 
 #[cfg(unix)]
