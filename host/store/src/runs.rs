@@ -234,3 +234,44 @@ impl Drop for RunLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended() -> Event {
+        Event::Ended(Box::new(Ended::by_host(Outcome::Completed, "")))
+    }
+
+    #[test]
+    fn nothing_comes_after_the_end() {
+        let store = Arc::new(Store::in_memory().unwrap());
+        let run = RunId::new();
+        let mut log = store.open_run(run).unwrap().unwrap();
+        log.append(vec![(1, Event::Resumed)]).unwrap();
+        assert!(!log.is_over());
+        log.append(vec![(2, ended())]).unwrap();
+        assert!(matches!(log.append(vec![(3, ended())]), Err(Error::Over { .. })));
+        // Nor by whoever opens it later: such as a process that saw it open, and got the lock when it had ended.
+        let mut later = store.open_run(run).unwrap().unwrap();
+        assert!(later.is_over() && later.append(vec![(4, ended())]).is_err());
+        assert_eq!(store.events(run).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_run_waits_from_its_suspension_until_it_goes_on_or_ends() {
+        let store = Arc::new(Store::in_memory().unwrap());
+        let run = RunId::new();
+        let mut log = store.open_run(run).unwrap().unwrap();
+        let mut is_suspended_after = |event| {
+            log.append(vec![(1, event)]).unwrap();
+            store.suspended().unwrap() == [run]
+        };
+        let suspended = || Event::Suspended { until_ms: 1, boot: String::new(), findings: Vec::new() };
+        assert!(!is_suspended_after(Event::PhaseStarted { phase: model::Phase::Remediate }));
+        assert!(is_suspended_after(suspended()));
+        assert!(!is_suspended_after(Event::Resumed));
+        assert!(is_suspended_after(suspended()), "and once more");
+        assert!(!is_suspended_after(ended()));
+    }
+}
