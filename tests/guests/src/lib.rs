@@ -171,7 +171,9 @@ impl Detect for Hostile {
             }
             Act::PrintWide => println!("{}", "x".repeat(amount)),
             Act::HoldPollables => {
-                (0..amount).for_each(|_| drop(black_box(wasi::pollable())));
+                for _ in 0..amount {
+                    black_box(wasi::pollable());
+                }
             }
             Act::Random => wasi::random(amount as u64),
             Act::Exit => std::process::exit(0),
