@@ -1,69 +1,82 @@
-use std::sync::Mutex;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-/// What a backend knows of the call beside its arguments. The gate makes one for each.
-pub struct Context {
+/// Who calls, and within what: the same for all calls of a run.
+#[derive(Clone)]
+pub struct Caller {
     /// The run, `run_` and a ULID.
     pub run: String,
     /// The plugin: what one plugin stores or raises, another does not see.
     pub plugin: String,
     /// The device, `dev_` and a ULID.
     pub device: String,
-    /// The entries of the capability's scope as granted, for functions that list what is in it.
-    pub scope: Vec<String>,
     /// Whether the run may see who people are: `device-people` is granted. False unless the gate says otherwise.
     pub people: bool,
-    /// When the gate will give up on the call.
-    pub deadline: Instant,
     /// The most bytes of one HTTP body: the run's limit.
     pub http_body_bytes: u64,
     /// The most time of one HTTP exchange: the run's limit.
     pub http_ms: u64,
-    /// Set where the run is being cancelled; long work asks now and then.
+    /// Set where the run is being cancelled; long work asks now and then, and looks at the deadline too.
     pub cancel: CancellationToken,
+}
+
+impl Caller {
+    /// A run with the default limits.
+    pub fn new(run: &str, plugin: &str, device: &str) -> Self {
+        Self {
+            run: run.to_owned(),
+            plugin: plugin.to_owned(),
+            device: device.to_owned(),
+            people: false,
+            http_body_bytes: 1 << 20,
+            http_ms: 30_000,
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
+/// What a backend knows of the call beside its arguments, its caller first. The gate makes one for each, and copies no text
+/// for it.
+pub struct Context {
+    /// Who calls. Read through the context itself; only tests change it.
+    pub caller: Arc<Caller>,
+    /// The entries of the capability's scope as granted, for functions that list what is in it.
+    pub scope: Arc<[String]>,
+    /// When the gate will give up on the call.
+    pub deadline: Instant,
     /// What would undo the call: left by the backend, kept in the record, never shown to the guest.
     undo: Mutex<Vec<Undo>>,
     /// Interfaces of which the overlay cannot tell what they would say afterwards.
     unforeseen: Mutex<Vec<&'static str>>,
 }
 
+impl Deref for Context {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
 impl Context {
-    /// A context without anything to undo yet, and with the default limits.
+    /// A call of a run with the default limits.
     pub fn new(run: &str, plugin: &str, device: &str, scope: Vec<String>, deadline: Instant) -> Self {
-        Self {
-            run: run.to_owned(),
-            plugin: plugin.to_owned(),
-            device: device.to_owned(),
-            scope,
-            people: false,
-            deadline,
-            http_body_bytes: 1 << 20,
-            http_ms: 30_000,
-            cancel: CancellationToken::new(),
-            undo: Mutex::default(),
-            unforeseen: Mutex::default(),
-        }
+        Self::of(Arc::new(Caller::new(run, plugin, device)), scope.into(), deadline)
+    }
+
+    /// A call without anything to undo yet.
+    pub fn of(caller: Arc<Caller>, scope: Arc<[String]>, deadline: Instant) -> Self {
+        Self { caller, scope, deadline, undo: Mutex::default(), unforeseen: Mutex::default() }
     }
 
     /// The same call with another scope, for a backend that asks another one; what would undo it stays behind.
     #[must_use]
     pub fn with_scope(&self, scope: Vec<String>) -> Self {
-        Self {
-            run: self.run.clone(),
-            plugin: self.plugin.clone(),
-            device: self.device.clone(),
-            scope,
-            people: self.people,
-            deadline: self.deadline,
-            http_body_bytes: self.http_body_bytes,
-            http_ms: self.http_ms,
-            cancel: self.cancel.clone(),
-            undo: Mutex::default(),
-            unforeseen: Mutex::default(),
-        }
+        Self::of(Arc::clone(&self.caller), scope.into(), self.deadline)
     }
 
     /// Whether long work should stop: its time is up, or the run is being cancelled.

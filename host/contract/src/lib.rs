@@ -14,7 +14,7 @@ mod masking;
 pub use call::{Answer, Call};
 #[cfg(feature = "wasmtime")]
 pub use call::{Boundary, Handles};
-pub use context::{Context, SecretUse, SecretWay, Undo};
+pub use context::{Caller, Context, SecretUse, SecretWay, Undo};
 pub use footprint::Footprint;
 pub use interface::{Class, Interface, ScopeGrammar};
 pub use masking::{Mask, Maskable};

@@ -1,5 +1,7 @@
 /// Takes out of texts and bytes what nobody may read: the redeemed secrets.
 pub trait Mask: Send + Sync {
+    /// Whether there is nothing to take out: of nearly every run, which redeems no secret.
+    fn is_idle(&self) -> bool;
     /// Masks a text in place.
     fn mask_text(&self, text: &mut String);
     /// Masks bytes in place.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use contract::{INTERFACES, Interface, ScopeGrammar};
 use globset::{GlobBuilder, GlobMatcher};
@@ -101,7 +102,7 @@ fn names() -> String {
 /// A granted capability's entries, ready to be asked.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    entries: Vec<String>,
+    entries: Arc<[String]>,
     matchers: Vec<Matcher>,
 }
 
@@ -115,7 +116,8 @@ enum Matcher {
 
 impl Scope {
     /// The entries by the interface's grammar.
-    pub fn new(grammar: ScopeGrammar, entries: Vec<String>) -> Result<Self, BadScope> {
+    pub fn new(grammar: ScopeGrammar, entries: impl Into<Arc<[String]>>) -> Result<Self, BadScope> {
+        let entries = entries.into();
         let matchers = entries
             .iter()
             .map(|entry| match grammar {
@@ -158,7 +160,7 @@ impl Scope {
     }
 
     /// As granted.
-    pub fn entries(&self) -> &[String] {
+    pub fn entries(&self) -> &Arc<[String]> {
         &self.entries
     }
 }
@@ -239,7 +241,7 @@ mod tests {
     #[test]
     fn a_scope_allows_what_its_entries_say() {
         let scope = |grammar, entries: &[&str]| {
-            Scope::new(grammar, entries.iter().map(|&entry| entry.to_owned()).collect()).unwrap()
+            Scope::new(grammar, entries.iter().map(|&entry| entry.to_owned()).collect::<Vec<_>>()).unwrap()
         };
         let globs = scope(ScopeGrammar::Globs, &["nginx", "postgresql*"]);
         assert!(globs.allows("nginx") && globs.allows("postgresql-15"));
@@ -254,7 +256,8 @@ mod tests {
     #[test]
     fn an_address_is_reached_where_it_is_public_or_named() {
         let scope = |entries: &[&str]| {
-            Scope::new(ScopeGrammar::Origins, entries.iter().map(|&entry| entry.to_owned()).collect()).unwrap()
+            Scope::new(ScopeGrammar::Origins, entries.iter().map(|&entry| entry.to_owned()).collect::<Vec<_>>())
+                .unwrap()
         };
         let address = |text: &str| text.parse().unwrap();
         let web = scope(&["https://api.example.com", "https://127.0.0.1"]);
@@ -263,6 +266,6 @@ mod tests {
         assert!(!web.allows_address(address("169.254.169.254")));
         let local = scope(&["https://api.example.com", "127.0.0.0/8"]);
         assert!(local.allows_address(address("127.0.0.1")) && !local.allows_address(address("10.0.0.1")));
-        assert!(Scope::new(ScopeGrammar::Origins, vec!["*".into()]).is_err());
+        assert!(Scope::new(ScopeGrammar::Origins, vec!["*".to_owned()]).is_err());
     }
 }

@@ -11,9 +11,9 @@ use contract::detection::{self, Report};
 use contract::remediation::Remedy;
 use contract::run::{Context, Mode, Trigger};
 use contract::types::{Effect, Error as GuestError, Finding};
-use contract::{Footprint, Mask};
+use contract::{Caller, Footprint, Mask};
 use model::event::FORMAT;
-use model::{Clock, Ended, Event, Limits, Outcome, Phase, Plan, Resources, RunId, Scope, Started, Verdict, capability};
+use model::{Clock, Ended, Event, Limits, Outcome, Phase, Plan, Resources, RunId, Started, Verdict};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower};
@@ -213,14 +213,11 @@ impl<'a> Drive<'a> {
     pub(crate) fn new(prepared: &'a Prepared, request: Request, world: World, journal: Journal) -> Result<Self, Error> {
         let began = Instant::now();
         let facts = Arc::new(Facts {
-            run: request.run.to_string(),
-            plugin: prepared.plugin.manifest().plugin.name.clone(),
-            device: request.device.clone(),
+            caller: Arc::new(caller(prepared, &request)),
             mode: request.mode,
             limits: request.limits.clone(),
-            scopes: scopes(prepared)?,
+            scopes: Arc::clone(&prepared.scopes),
             deadline: began + Duration::from_millis(request.limits.wall_ms),
-            cancel: request.cancel.clone(),
             recording: request.recording,
         });
         let mut gate = Gate::new(Arc::clone(&facts), world.source, request.plan.clone(), journal.clone());
@@ -308,7 +305,7 @@ impl<'a> Drive<'a> {
         let accepted = machine.pending_reboot().await.map_err(host_error)?;
         let until_ms = self.journal.now_ms().saturating_add(SUSPENDED_MS_MAX);
         Ok(accepted
-            .filter(|request| request.run == self.facts.run)
+            .filter(|request| request.run == self.facts.caller.run)
             .map(|request| Reboot { until_ms, boot: request.boot }))
     }
 
@@ -378,7 +375,7 @@ impl<'a> Drive<'a> {
             Ok::<_, wasmtime::Error>(answer)
         });
         let cancelled = async {
-            self.facts.cancel.cancelled().await;
+            self.facts.caller.cancel.cancelled().await;
             tokio::time::sleep(CANCEL_GRACE_MAX).await;
         };
         tokio::select! {
@@ -437,13 +434,15 @@ impl<'a> Drive<'a> {
     }
 }
 
-fn scopes(prepared: &Prepared) -> Result<BTreeMap<&'static str, Scope>, Error> {
-    let rows = prepared.grants.iter().filter_map(|(name, entries)| Some((capability::interface(name)?, entries)));
-    rows.map(|(row, entries)| {
-        let scope = Scope::new(row.scope, entries.to_vec()).map_err(|error| Error::BadRecord(error.to_string()))?;
-        Ok((row.name, scope))
-    })
-    .collect()
+fn caller(prepared: &Prepared, request: &Request) -> Caller {
+    let plugin = &prepared.plugin.manifest().plugin.name;
+    Caller {
+        people: prepared.scopes.contains_key(contract::DEVICE_PEOPLE.name),
+        http_body_bytes: request.limits.http_body_bytes,
+        http_ms: request.limits.http_ms,
+        cancel: request.cancel.clone(),
+        ..Caller::new(&request.run.to_string(), plugin, &request.device)
+    }
 }
 
 fn told(request: &Request, began_ms: u64) -> Told {

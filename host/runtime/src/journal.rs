@@ -39,9 +39,15 @@ struct Pending {
     log: LogBudget,
 }
 
+impl Pending {
+    fn is_full(&self) -> bool {
+        self.entries.len() >= ENTRIES_MAX || self.bytes >= BYTES_MAX
+    }
+}
+
 enum Entry {
     Event(Event),
-    Call(Box<CallEntry>),
+    Call(CallEntry),
 }
 
 /// A host call that was answered.
@@ -64,19 +70,32 @@ pub(crate) trait Kept: Send {
     fn answer(&self) -> Option<Value>;
 }
 
-/// A call, and its answer where the record keeps it.
-pub(crate) struct KeptCall<C: Call> {
-    pub(crate) call: C,
-    pub(crate) answer: Option<C::Ok>,
-}
+/// A call whose answer the record does not keep.
+pub(crate) struct KeptCall<C: Call>(pub(crate) C);
 
 impl<C: Call> Kept for KeptCall<C> {
+    fn arguments(&self) -> Value {
+        serde_json::to_value(&self.0).unwrap_or_default()
+    }
+
+    fn answer(&self) -> Option<Value> {
+        None
+    }
+}
+
+/// A call with its answer.
+pub(crate) struct KeptAnswer<C: Call> {
+    pub(crate) call: C,
+    pub(crate) answer: C::Ok,
+}
+
+impl<C: Call> Kept for KeptAnswer<C> {
     fn arguments(&self) -> Value {
         serde_json::to_value(&self.call).unwrap_or_default()
     }
 
     fn answer(&self) -> Option<Value> {
-        self.answer.as_ref().map(C::to_json)
+        Some(C::to_json(&self.answer))
     }
 }
 
@@ -136,11 +155,18 @@ impl Journal {
         self.event(Event::Checkpoint { state });
     }
 
-    pub(crate) fn call(&self, entry: CallEntry) {
+    /// Keeps a call. Answers whether so much is pending that it should be written now.
+    pub(crate) fn call(&self, entry: CallEntry) -> bool {
         let at_ms = self.now_ms();
         let mut pending = self.pending();
         pending.bytes += entry.bytes;
-        pending.entries.push((at_ms, Entry::Call(Box::new(entry))));
+        pending.entries.push((at_ms, Entry::Call(entry)));
+        pending.is_full()
+    }
+
+    /// Whether so much is pending that it should be written now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.pending().is_full()
     }
 
     /// Keeps a line if the budget has room for it, else counts it.
@@ -176,12 +202,6 @@ impl Journal {
 
     pub(crate) fn log_lines_dropped(&self) -> u64 {
         self.pending().log.dropped
-    }
-
-    /// Whether so much is pending that it should be written now.
-    pub(crate) fn is_full(&self) -> bool {
-        let pending = self.pending();
-        pending.entries.len() >= ENTRIES_MAX || pending.bytes >= BYTES_MAX
     }
 
     /// Writes what is pending. Durable when it returns, where the recorder is.

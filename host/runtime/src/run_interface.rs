@@ -50,13 +50,13 @@ pub(crate) fn link(instance: &mut LinkerInstance<'_, Run>) -> wasmtime::Result<(
         },
     )?;
     instance.func_wrap("is-cancelled", |store: StoreContextMut<'_, Run>, ()| {
-        Ok((store.data().gate.facts().cancel.is_cancelled(),))
+        Ok((store.data().gate.facts().caller.cancel.is_cancelled(),))
     })?;
     instance.func_wrap("now", |store: StoreContextMut<'_, Run>, ()| Ok((store.data().inputs.now_ms(),)))?;
     instance.func_wrap_async("sleep", |store: StoreContextMut<'_, Run>, (millis,): (u32,)| {
         // The store itself cannot be held while waiting: other threads may poll.
         let waits = !store.data().inputs.skip(Duration::from_millis(u64::from(millis)));
-        let cancel = waits.then(|| store.data().gate.facts().cancel.clone());
+        let cancel = waits.then(|| store.data().gate.facts().caller.cancel.clone());
         Box::new(async move { Ok((sleep(cancel, millis).await,)) })
     })?;
     instance.func_wrap_async("checkpoint", |mut store: StoreContextMut<'_, Run>, (state,): (Vec<u8>,)| {

@@ -8,19 +8,19 @@ use contract::types::{Attributes, Change, CommandOutput, Effect, Error, ErrorKin
 use contract::{Class, Context, ScopeGrammar};
 use model::Scope;
 
-use crate::errors;
+use crate::{Policy, errors};
 
 use super::{Run, Runner, TIMEOUT_MS_MAX, Template};
 
 /// The templates of a device, and where they run.
 pub struct Commands {
-    templates: Arc<BTreeMap<String, Template>>,
+    policy: Arc<Policy>,
     runner: Box<dyn Runner>,
 }
 
 impl Commands {
-    pub(super) fn new(templates: Arc<BTreeMap<String, Template>>, runner: Box<dyn Runner>) -> Self {
-        Self { templates, runner }
+    pub(super) fn new(policy: Arc<Policy>, runner: Box<dyn Runner>) -> Self {
+        Self { policy, runner }
     }
 
     async fn run(&self, name: &str, given: &Attributes, checked: Checked<'_>) -> Result<CommandOutput, Error> {
@@ -69,12 +69,13 @@ impl command::Backend for Commands {
     async fn list_templates(&self, cx: &Context, _: &ListTemplates) -> Result<Vec<command::Template>, Error> {
         let scope = Scope::new(ScopeGrammar::Names, cx.scope.clone());
         let scope = scope.map_err(|error| errors::invalid("scope", error.to_string()))?;
-        let shown = self.templates.iter().filter(|(name, it)| scope.allows(name) && self.runner.has(name, it));
+        let shown =
+            self.policy.command.templates().iter().filter(|(name, it)| scope.allows(name) && self.runner.has(name, it));
         Ok(shown.map(|(name, template)| describe(name, template)).collect())
     }
 
     async fn run_command(&self, cx: &Context, call: &RunCommand) -> Result<CommandOutput, Error> {
-        let checked = check(&self.templates, cx, &call.template, &call.arguments, call.timeout_ms)?;
+        let checked = check(self.policy.command.templates(), cx, &call.template, &call.arguments, call.timeout_ms)?;
         if checked.template.changes() {
             let message = format!("`{}` changes something: run it by `command-change`", call.template);
             return Err(Error::new(ErrorKind::Denied, "template-changes", message));
@@ -86,7 +87,7 @@ impl command::Backend for Commands {
 #[async_trait::async_trait]
 impl command_change::Backend for Commands {
     async fn run_command(&self, cx: &Context, call: &command_change::RunCommand) -> Result<Ran, Error> {
-        let checked = check(&self.templates, cx, &call.template, &call.arguments, call.timeout_ms)?;
+        let checked = check(self.policy.command.templates(), cx, &call.template, &call.arguments, call.timeout_ms)?;
         Ok(ran(Some(self.run(&call.template, &call.arguments, checked).await?)))
     }
 }

@@ -116,7 +116,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> (ErrorKind, String) 
 
 fn scoped(entry: &str) -> Context {
     let mut cx = context();
-    cx.scope = vec![entry.to_owned()];
+    cx.scope = vec![entry.to_owned()].into();
     cx
 }
 

@@ -43,7 +43,8 @@ struct Memory(Vec<FixtureOutput>);
 impl Commands {
     /// The twin.
     pub fn in_memory(fixture: &Fixture) -> Self {
-        Self::new(Arc::new(fixture.policy.templates()), Box::new(Memory(fixture.outputs.clone())))
+        let policy = crate::Policy { command: fixture.policy.clone(), ..crate::Policy::default() };
+        Self::new(Arc::new(policy), Box::new(Memory(fixture.outputs.clone())))
     }
 }
 

@@ -58,7 +58,7 @@ trait Runner: Send + Sync {
 
 /// The commands of this machine.
 pub fn real(shared: &Shared) -> Commands {
-    Commands::new(Arc::new(shared.policy.command.templates()), runner(shared))
+    Commands::new(Arc::clone(&shared.policy), runner(shared))
 }
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -15,20 +16,25 @@ pub struct Policy {
     pub shipped: bool,
     /// By name: `[command.templates.smart-health]`. One with the name of a shipped one takes its place.
     pub templates: BTreeMap<String, Template>,
+    /// All of them. Most runs ask for none, and reading those that ship takes longer than starting a guest.
+    #[serde(skip)]
+    all: OnceLock<BTreeMap<String, Template>>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { shipped: true, templates: BTreeMap::new() }
+        Self { shipped: true, templates: BTreeMap::new(), all: OnceLock::new() }
     }
 }
 
 impl Policy {
     /// All templates, by name.
-    pub(super) fn templates(&self) -> BTreeMap<String, Template> {
-        let mut templates = if self.shipped { shipped() } else { BTreeMap::new() };
-        templates.extend(self.templates.clone());
-        templates
+    pub(super) fn templates(&self) -> &BTreeMap<String, Template> {
+        self.all.get_or_init(|| {
+            let mut all = if self.shipped { shipped() } else { BTreeMap::new() };
+            all.extend(self.templates.clone());
+            all
+        })
     }
 }
 
@@ -70,7 +76,7 @@ mod tests {
 
     #[test]
     fn policy_adds_replaces_and_leaves_out() {
-        let policy = |text: &str| toml::from_str::<Policy>(text).unwrap().templates();
+        let policy = |text: &str| toml::from_str::<Policy>(text).unwrap().templates().clone();
         let own = r#"
             [templates.disk-usage]
             description = "Free space"

@@ -266,7 +266,7 @@ where
     let elsewhere = MakeFolder { root: "other".into(), path: "x".into() };
     assert_eq!(refused(backend.make_folder(&context(), &elsewhere).await).0, ErrorKind::NotFound);
     let mut narrow = context();
-    narrow.scope = vec!["other".into()];
+    narrow.scope = ["other".to_owned()].into();
     assert_eq!(backend.list_roots(&narrow, &ListRoots {}).await.unwrap(), [""; 0]);
 }
 

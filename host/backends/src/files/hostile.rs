@@ -349,7 +349,7 @@ async fn a_root_that_is_not_there_is_not_listed_and_not_made() {
 /// Removes as a run of its own does.
 pub(super) async fn remove_as(files: &Files, run: &str, path: &str) -> (contract::files_write::Removal, Vec<Undo>) {
     let mut cx = context();
-    run.clone_into(&mut cx.run);
+    run.clone_into(&mut Arc::make_mut(&mut cx.caller).run);
     let call = RemoveEntries { root: "scratch".into(), paths: vec![path.into()], unchanged_since_ms: u64::MAX };
     let removal = files.remove_entries(&cx, &call).await.unwrap().remove(0);
     (removal, cx.take_undo())

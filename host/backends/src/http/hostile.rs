@@ -152,7 +152,7 @@ async fn a_body_without_end_is_cut() {
         serving(|_| vec![head("connection: close\r\n"), Piece::Forever(vec![b'x'; 16 << 10])]).await;
     let response = get(&http, &cx, request(&base), None).await.unwrap();
     assert_eq!((response.body.len(), response.truncated), (1 << 20, true));
-    cx.http_body_bytes = 3 << 20;
+    Arc::make_mut(&mut cx.caller).http_body_bytes = 3 << 20;
     let response = get(&http, &cx, request(&base), None).await.unwrap();
     assert_eq!((response.body.len(), response.truncated), (3 << 20, true));
     let greedy = with(&base, &[("max-body-bytes", "4000000000")]);

@@ -438,7 +438,7 @@ pub(super) async fn run(
     cx: &Context,
     work: impl FnOnce(&Outbox, &Context) -> Result<Done, Error> + Send + 'static,
 ) -> Result<Delivery, Error> {
-    let (outbox, theirs) = (outbox.clone(), Context::new(&cx.run, &cx.plugin, &cx.device, Vec::new(), cx.deadline));
+    let (outbox, theirs) = (outbox.clone(), cx.with_scope(Vec::new()));
     let done = tokio::task::spawn_blocking(move || work(&outbox, &theirs))
         .await
         .map_err(|error| errors::failed("task", error.to_string()))??;

@@ -533,7 +533,7 @@ mod linux {
 
     #[tokio::test]
     async fn a_call_whose_time_is_up_ends() {
-        let past = Context::new("run_01", "test", "dev_01", vec!["*".into()], Instant::now());
+        let past = Context::new("run_01", "test", "dev_01", vec!["*".to_owned()], Instant::now());
         let error = real().query_table(&past, &ask("processes", &["pid"], &[], 1)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout);
         let cancelled = scoped(&["*"]);

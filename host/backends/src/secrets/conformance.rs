@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use contract::secrets::{Backend, DescribeSecret, OpenBasic, OpenBearer, OpenHeader, OpenPassword};
 use contract::types::{Error, ErrorKind};
-use contract::{SecretUse, SecretWay};
+use contract::{Mask, SecretUse, SecretWay};
 use model::{Clock, ManualClock};
 use tempfile::TempDir;
 

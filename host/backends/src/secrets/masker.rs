@@ -55,11 +55,6 @@ impl Masker {
         }
     }
 
-    /// Whether there is nothing to mask.
-    pub fn is_idle(&self) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).automaton.is_none()
-    }
-
     /// The text without secrets.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.mask_slice(text.as_bytes()) {
@@ -107,6 +102,10 @@ impl Masker {
 }
 
 impl Mask for Masker {
+    fn is_idle(&self) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).automaton.is_none()
+    }
+
     fn mask_text(&self, text: &mut String) {
         if let Cow::Owned(masked) = self.mask(text) {
             *text = masked;

@@ -398,7 +398,7 @@ pub(super) async fn run<T: Send + 'static>(
     fingerprint: &str,
     work: impl FnOnce(&Tickets, &Context) -> Result<Done<T>, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let (tickets, theirs) = (tickets.clone(), Context::new(&cx.run, &cx.plugin, &cx.device, Vec::new(), cx.deadline));
+    let (tickets, theirs) = (tickets.clone(), cx.with_scope(Vec::new()));
     let done = tokio::task::spawn_blocking(move || work(&tickets, &theirs))
         .await
         .map_err(|error| errors::failed("task", error.to_string()))??;

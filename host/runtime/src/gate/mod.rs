@@ -7,7 +7,7 @@ mod budget;
 mod handles;
 mod replay;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use backends::Device;
 use backends::trouble::Trouble;
 use contract::run::Mode;
 use contract::types::{Effect, Error, ErrorKind};
-use contract::{Backends, Call, Context, Footprint, Maskable, Undo};
+use contract::{Backends, Call, Caller, Context, Footprint, Maskable, Undo};
 use model::plan::BoundPlan;
-use model::{EffectRecord, Event, Limits, Mutation, Phase, Plan, Scope};
+use model::{EffectRecord, Event, Limits, Mutation, Phase, Plan};
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 
 use crate::adapters::Adapter;
-use crate::journal::{CallEntry, Journal, KeptCall};
+use crate::journal::{CallEntry, Journal, KeptAnswer, KeptCall};
+use crate::prepare::Scopes;
 use crate::stop::Stopped;
 
 use budget::Budget;
@@ -31,14 +31,11 @@ pub(crate) use replay::Replay;
 
 /// What stays the same for all calls of a run.
 pub(crate) struct Facts {
-    pub(crate) run: String,
-    pub(crate) plugin: String,
-    pub(crate) device: String,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
-    pub(crate) scopes: BTreeMap<&'static str, Scope>,
+    pub(crate) scopes: Scopes,
     pub(crate) deadline: Instant,
-    pub(crate) cancel: CancellationToken,
     /// Whether the answers of readers are kept.
     pub(crate) recording: bool,
 }
@@ -187,7 +184,7 @@ impl Gate {
         let number = self.budget.begin_call()?;
         let mut answered = match self.budget.take(handed_over, call.charges())? {
             Err(error) => Answered::refused(error),
-            Ok(()) => self.answer(number, &call).await?,
+            Ok(()) => self.answer(number, &call, asked).await?,
         };
         let returned = answered.result.as_ref().map_or(0, |ok| bytes(ok.footprint()));
         if let Err(error) = self.budget.give(returned)? {
@@ -196,19 +193,24 @@ impl Gate {
         let keeps = self.facts.recording || C::INTERFACE.changes;
         let answer = answered.result.as_ref().ok().filter(|_| keeps).cloned();
         self.in_flight = None;
-        self.journal.call(CallEntry {
+        let is_full = self.journal.call(CallEntry {
             call: number,
             phase: self.phase,
             interface: C::INTERFACE.name,
             function: C::FUNCTION,
-            kept: Box::new(KeptCall { call, answer }),
+            kept: match answer {
+                Some(answer) => Box::new(KeptAnswer { call, answer }),
+                None => Box::new(KeptCall(call)),
+            },
             duration: asked.elapsed(),
             bytes: handed_over + returned,
             error: answered.result.as_ref().err().cloned(),
             effects: answered.effects,
             undo: answered.undo,
         });
-        self.flush_if_full().await?;
+        if is_full {
+            Box::pin(self.journal.flush()).await?;
+        }
         Ok(answered.result)
     }
 
@@ -220,43 +222,45 @@ impl Gate {
         }
     }
 
-    async fn answer<C: Adapter>(&mut self, number: u64, call: &C) -> Result<Answered<C::Ok>, Stopped> {
+    async fn answer<C: Adapter>(&mut self, number: u64, call: &C, asked: Instant) -> Result<Answered<C::Ok>, Stopped> {
         if let Source::Record(replay) = &mut self.source {
             let (result, effects) = replay.answer(self.phase, call)?;
             self.changed |= has_effect(&effects);
             return Ok(Answered { result, effects, undo: Vec::new(), unforeseen: Vec::new() });
         }
-        if let Err(error) = self.check_scope(call) {
-            return Ok(Answered::refused(error));
-        }
+        let cx = match self.check_scope(call) {
+            Ok(scope) => self.context(scope, asked),
+            Err(error) => return Ok(Answered::refused(error)),
+        };
         match C::INTERFACE.changes {
             false => {
                 self.note_unseen::<C>();
-                Ok(self.perform(call).await)
+                Ok(self.perform(call, cx).await)
             }
-            true => self.mutate(number, call).await,
+            // On the heap, with the two other rare ways: what a call that only reads takes with it stays small.
+            true => Box::pin(self.mutate(number, call, cx)).await,
         }
     }
 
-    async fn mutate<C: Adapter>(&mut self, number: u64, call: &C) -> Result<Answered<C::Ok>, Stopped> {
+    async fn mutate<C: Adapter>(&mut self, number: u64, call: &C, cx: Context) -> Result<Answered<C::Ok>, Stopped> {
         if self.phase != Phase::Remediate {
             let message = format!("`{}` changes something, and `detect` only looks", C::FUNCTION);
             return Ok(Answered::refused(Error::new(ErrorKind::Denied, "phase", message)));
         }
         if self.facts.mode == Mode::DryRun {
-            return Ok(self.plan_mutation(call).await);
+            return Ok(self.plan_mutation(call, cx).await);
         }
         let call = match self.bind(call) {
             Ok(call) => call,
             Err(error) => return Ok(Answered::refused(error)),
         };
         self.announce(number, &call).await?;
-        Ok(self.perform(&call).await)
+        Ok(self.perform(&call, cx).await)
     }
 
     /// The overlay did it; what it did becomes part of the plan.
-    async fn plan_mutation<C: Adapter>(&mut self, call: &C) -> Answered<C::Ok> {
-        let mut answered = self.perform(call).await;
+    async fn plan_mutation<C: Adapter>(&mut self, call: &C, cx: Context) -> Answered<C::Ok> {
+        let mut answered = self.perform(call, cx).await;
         if let Ok(ok) = &mut answered.result {
             for change in C::changes(ok) {
                 change.effect = planned(change.effect);
@@ -313,16 +317,17 @@ impl Gate {
         }
     }
 
-    async fn perform<C: Adapter>(&mut self, call: &C) -> Answered<C::Ok> {
+    async fn perform<C: Adapter>(&mut self, call: &C, cx: Context) -> Answered<C::Ok> {
         let Source::Live(backends, trouble) = &self.source else {
             return Answered::refused(Error::new(ErrorKind::Failed, "replay", "a replay has no device"));
         };
-        let cx = self.context::<C>();
         let mut result = bounded(asked(call, backends, trouble.as_deref(), &cx), &cx).await;
         // Before anybody sees it: guest, journal and record are given the same.
+        let mask = self.journal.mask();
         match &mut result {
-            Ok(ok) => ok.mask(self.journal.mask()),
-            Err(error) => error.mask(self.journal.mask()),
+            _ if mask.is_idle() => {}
+            Ok(ok) => ok.mask(mask),
+            Err(error) => error.mask(mask),
         }
         let mut effects = Vec::new();
         if C::INTERFACE.changes {
@@ -342,25 +347,21 @@ impl Gate {
         Answered { result, effects, undo, unforeseen: cx.take_unforeseen() }
     }
 
-    fn context<C: Call>(&self) -> Context {
+    fn context(&self, scope: Arc<[String]>, asked: Instant) -> Context {
         let facts = &self.facts;
-        let scope = facts.scopes.get(C::INTERFACE.name).map(|scope| scope.entries().to_vec()).unwrap_or_default();
-        let deadline = facts.deadline.min(Instant::now() + Duration::from_millis(facts.limits.call_ms));
-        let mut cx = Context::new(&facts.run, &facts.plugin, &facts.device, scope, deadline);
-        cx.cancel = facts.cancel.child_token();
-        cx.people = facts.scopes.contains_key("device-people");
-        (cx.http_body_bytes, cx.http_ms) = (facts.limits.http_body_bytes, facts.limits.http_ms);
-        cx
+        let deadline = facts.deadline.min(asked + Duration::from_millis(facts.limits.call_ms));
+        Context::of(Arc::clone(&facts.caller), scope, deadline)
     }
 
-    fn check_scope<C: Adapter>(&self, call: &C) -> Result<(), Error> {
+    /// The scope's entries, if the call is inside.
+    fn check_scope<C: Adapter>(&self, call: &C) -> Result<Arc<[String]>, Error> {
         let name = C::INTERFACE.name;
         let Some(scope) = self.facts.scopes.get(name) else {
             let message = format!("`{name}` is not granted");
             return Err(Error::new(ErrorKind::Denied, "grant", message).with("capability", name));
         };
         match call.subjects().iter().find(|subject| !scope.allows(subject)) {
-            None => Ok(()),
+            None => Ok(Arc::clone(scope.entries())),
             Some(outside) => {
                 let granted = scope.entries().join(", ");
                 let message = format!("`{outside}` is outside the scope of `{name} [{granted}]`");
@@ -393,15 +394,18 @@ fn asked<'a, C: Call>(
 
 /// The answer, or `timeout`. A timer is made only for an answer that is not there at once.
 async fn bounded<T>(mut answer: contract::Answer<'_, T>, cx: &Context) -> Result<T, Error> {
-    if let Some(result) = poll_once(&mut answer).await {
-        return result;
+    match poll_once(&mut answer).await {
+        Some(result) => result,
+        None => Box::pin(in_time(answer, cx)).await,
     }
+}
+
+async fn in_time<T>(mut answer: contract::Answer<'_, T>, cx: &Context) -> Result<T, Error> {
     tokio::select! {
         biased;
         result = &mut answer => result,
         () = cx.cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled", "the run is being cancelled")),
         () = tokio::time::sleep_until(cx.deadline.into()) => {
-            cx.cancel.cancel();
             Err(Error::new(ErrorKind::Timeout, "call-ms", "the time for this call ran out"))
         }
     }
@@ -439,7 +443,7 @@ fn interrupted<C: Call>(call: u64, phase: Phase, kept: C, targets: Vec<String>) 
         phase,
         interface: C::INTERFACE.name,
         function: C::FUNCTION,
-        kept: Box::new(KeptCall { call: kept, answer: None }),
+        kept: Box::new(KeptCall(kept)),
         duration: Duration::ZERO,
         bytes: 0,
         error: Some(Error::new(ErrorKind::Timeout, "stopped", "the run was stopped while this was under way")),
