@@ -1,8 +1,9 @@
 use model::{Manifest, capability, manifest};
 use semver::Version;
+use serde::{Deserialize, Serialize};
 use wasmparser::component_types::ComponentEntityType;
-use wasmparser::types::TypesRef;
-use wasmparser::{BinaryReaderError, Parser, Payload, Validator};
+use wasmparser::types::Types;
+use wasmparser::{BinaryReaderError, Parser, Payload, ValidPayload, Validator};
 
 use crate::Misfit;
 
@@ -12,7 +13,7 @@ const PACKAGE: &str = "msp:automation/";
 const AMBIENT: [&str; 2] = ["types", "run"];
 
 /// An interface of the contract that a component imports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     /// The interface.
     pub interface: String,
@@ -30,9 +31,12 @@ pub(crate) struct Shape {
     strange: Vec<Misfit>,
 }
 
+/// Reads what a component is made of. All of it is validated but the bodies of functions, which nothing here stands on: they are
+/// where they are compiled, and what is loaded was compiled.
 pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
-    let types = Validator::new().validate_all(bytes)?;
-    let types = types.as_ref();
+    let mut validator = Validator::new();
+    let mut types = None;
+    let mut imports = Vec::new();
     let mut shape = Shape {
         manifest: None,
         imports: Vec::new(),
@@ -42,7 +46,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
     };
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
+        let payload = payload?;
+        if let ValidPayload::End(ended) = validator.payload(&payload)? {
+            types = Some(ended);
+        }
+        match payload {
             Payload::ComponentSection { .. } | Payload::ModuleSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if depth == 0 && section.name() == manifest::SECTION => {
@@ -50,7 +58,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
             }
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    shape.add_import(import?.name.name, types);
+                    imports.push(import?.name.name);
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
@@ -62,6 +70,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
             }
             _ => {}
         }
+    }
+    // The last that ended is the component itself.
+    for name in imports {
+        shape.add_import(name, types.as_ref());
     }
     Ok(shape)
 }
@@ -76,7 +88,7 @@ fn contract_name(name: &str) -> Option<(&str, &str)> {
 }
 
 impl Shape {
-    fn add_import(&mut self, name: &str, types: TypesRef<'_>) {
+    fn add_import(&mut self, name: &str, types: Option<&Types>) {
         let Some((interface, version)) = contract_name(name) else {
             if !is_inert_wasi(name) {
                 self.strange.push(Misfit::Unknown(name.to_owned()));
@@ -113,11 +125,12 @@ fn wrong_version(version: &str) -> Option<&'static str> {
     (wanted.major < spoken.major).then_some("build the plugin against this contract")
 }
 
-fn functions(import: &str, types: TypesRef<'_>) -> Vec<String> {
+fn functions(import: &str, types: Option<&Types>) -> Vec<String> {
+    let Some(types) = types else { return Vec::new() };
     let Some(ComponentEntityType::Instance(id)) = types.component_item_for_import(import).map(|item| item.ty) else {
         return Vec::new();
     };
-    let Some(instance) = types.get(id) else { return Vec::new() };
+    let Some(instance) = types.as_ref().get(id) else { return Vec::new() };
     instance
         .exports
         .iter()

@@ -3,14 +3,19 @@
 //! In go bytes from anywhere, out comes a [`Plugin`], which nothing else can make, or everything that is wrong with them. It
 //! compiles nothing and runs nothing.
 
+mod cache;
 mod component;
 mod pack;
 
 use std::fmt;
 use std::sync::Arc;
 
+use model::parameters::{self, BadParameters};
 use model::{Digest, Manifest, manifest};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+pub use cache::{Cache, CacheError, Entry};
 pub use component::Import;
 pub use pack::embed;
 
@@ -21,12 +26,21 @@ pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
 /// to get one than [`verify_local`].
 #[derive(Clone)]
 pub struct Plugin {
-    manifest: Manifest,
+    label: Arc<Label>,
     digest: Digest,
-    bytes: Arc<[u8]>,
+    bytes: Arc<Vec<u8>>,
+    trust: Trust,
+}
+
+/// What verifying comes to: the same for the same bytes and the same host.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Label {
+    manifest: Manifest,
     imports: Vec<Import>,
     has_remediation: bool,
-    trust: Trust,
+    /// The parameters of a run that is given none; absent where it must be given some.
+    defaults: Option<Map<String, Value>>,
 }
 
 /// Who vouches for a plugin.
@@ -47,7 +61,7 @@ impl fmt::Display for Trust {
 impl Plugin {
     /// What it says about itself.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.label.manifest
     }
 
     /// The digest of its bytes.
@@ -56,18 +70,27 @@ impl Plugin {
     }
 
     /// The component.
-    pub fn bytes(&self) -> &Arc<[u8]> {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// What it imports of the contract, with the functions that it really uses.
     pub fn imports(&self) -> &[Import] {
-        &self.imports
+        &self.label.imports
     }
 
     /// Whether it can put right what it finds.
     pub fn has_remediation(&self) -> bool {
-        self.has_remediation
+        self.label.has_remediation
+    }
+
+    /// The parameters of a run that is given these: checked against the label's schema, defaults filled in.
+    pub fn parameters(&self, given: Map<String, Value>) -> Result<Map<String, Value>, BadParameters> {
+        match &self.label.defaults {
+            // Reading a schema takes longer than starting a guest.
+            Some(defaults) if given.is_empty() => Ok(defaults.clone()),
+            _ => parameters::resolve(&self.manifest().parameters, given),
+        }
     }
 
     /// Who vouches for it.
@@ -78,7 +101,8 @@ impl Plugin {
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Plugin({} {} {})", self.manifest.plugin.name, self.manifest.plugin.version, self.digest)
+        let about = &self.manifest().plugin;
+        write!(f, "Plugin({} {} {})", about.name, about.version, self.digest)
     }
 }
 
@@ -136,25 +160,41 @@ pub enum Misfit {
 }
 
 /// A plugin out of a local file, for a run by hand. Nobody vouches for it, and its record will say so.
-pub fn verify_local(bytes: Vec<u8>) -> Result<Plugin, Error> {
+///
+/// What the bytes come to is kept in the cache, where there is one, and read there the next time: by the digest of these very
+/// bytes.
+pub fn verify_local(bytes: Vec<u8>, cache: Option<&Cache>) -> Result<Plugin, Error> {
     if bytes.len() > COMPONENT_BYTES_MAX {
         return Err(Error::TooLarge(bytes.len()));
     }
-    let shape = component::read(&bytes).map_err(Error::Component)?;
+    let digest = Digest::of(&bytes);
+    // Whatever else decides about a label is this host's version and its contract's.
+    let name = format!("{}-{}-{}.label", digest.hex(), env!("CARGO_PKG_VERSION"), contract::VERSION);
+    let kept = cache.and_then(|cache| cache.read(&name));
+    let label = match kept.and_then(|kept| serde_json::from_slice(&kept).ok()) {
+        Some(label) => label,
+        None => {
+            let label = verify(&bytes)?;
+            if let (Some(cache), Ok(text)) = (cache, serde_json::to_vec(&label)) {
+                // Where it cannot be kept, it is worked out again.
+                let _ = cache.write(&name, &text);
+            }
+            label
+        }
+    };
+    Ok(Plugin { label: Arc::new(label), digest, trust: Trust::Unsigned, bytes: Arc::new(bytes) })
+}
+
+fn verify(bytes: &[u8]) -> Result<Label, Error> {
+    let shape = component::read(bytes).map_err(Error::Component)?;
     let section = shape.manifest.as_deref().ok_or(Error::NoManifest)?;
     let manifest = Manifest::from_section(section).map_err(Error::Manifest)?;
     let misfits = component::misfits(&shape, &manifest);
     if !misfits.is_empty() {
         return Err(Error::Misfit(misfits));
     }
-    Ok(Plugin {
-        manifest,
-        digest: Digest::of(&bytes),
-        imports: shape.imports,
-        has_remediation: shape.has_remediation,
-        trust: Trust::Unsigned,
-        bytes: bytes.into(),
-    })
+    let defaults = parameters::resolve(&manifest.parameters, Map::new()).ok();
+    Ok(Label { manifest, imports: shape.imports, has_remediation: shape.has_remediation, defaults })
 }
 
 /// The imports of a component that may not have a manifest yet: what `remit build` compares with `plugin.toml`.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use artifact::Plugin;
+use artifact::{Cache, Plugin};
 use backends::secrets::{Secrets, Vault};
 use backends::{Device, Policy, Shared};
 use model::policy::Allow;
 use model::{Clock, Grants, SystemClock};
-use runtime::{Cache, Compiler, Engine, Options, Prepared};
+use runtime::{Compiler, Engine, Options, Prepared};
 use store::Store;
 
 use crate::output::Format;

@@ -4,21 +4,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use artifact::{Misfit, Plugin};
+use artifact::{Cache, Misfit, Plugin};
 use model::Manifest;
 use serde::Deserialize;
 
 use crate::fault::Refused;
 use crate::output::say;
+use crate::whole;
 
-/// Loads a plugin, and verifies it. A folder is built first, if it has changed.
-pub(crate) async fn load(path: &Path) -> anyhow::Result<Plugin> {
+/// Loads a plugin, and verifies it, unless the cache knows it. A folder is built first, if it has changed.
+pub(crate) async fn load(path: &Path, cache: Option<&Cache>) -> anyhow::Result<Plugin> {
     let (file, manifest) = match path.is_dir() {
         true => (build(path).await?, Some(path.join("plugin.toml"))),
         false => (path.to_owned(), None),
     };
     let bytes = std::fs::read(&file).with_context(|| format!("{}", file.display()))?;
-    artifact::verify_local(bytes).map_err(|error| refused(error, manifest.as_deref(), &file))
+    artifact::verify_local(bytes, cache).map_err(|error| refused(error, manifest.as_deref(), &file))
 }
 
 fn refused(error: artifact::Error, manifest: Option<&Path>, file: &Path) -> anyhow::Error {
@@ -87,7 +88,7 @@ pub(crate) async fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     }
     let file = target.join("remit").join(format!("{}.wasm", manifest.plugin.name));
     std::fs::create_dir_all(target.join("remit"))?;
-    std::fs::write(&file, artifact::embed(bytes, &manifest)).with_context(|| format!("{}", file.display()))?;
+    whole::write(&file, &artifact::embed(bytes, &manifest)).with_context(|| format!("{}", file.display()))?;
     Ok(file)
 }
 

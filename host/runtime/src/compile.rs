@@ -1,19 +1,13 @@
 //! Compiling: in a child with limits, because nobody has read the module yet, and into a cache that only this host can fill.
-//!
-//! What is loaded was compiled here: each file carries a MAC under a key that never leaves the cache's folder, checked over
-//! the very bytes that are then loaded. A file that fails is compiled anew, and never run.
+//! What is loaded was compiled here.
 
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use artifact::Plugin;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use store::fail;
+use artifact::{Cache, Plugin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::component::Component;
 
@@ -24,9 +18,6 @@ use crate::{Error, Refusal};
 pub(crate) const COMPILE_SECONDS_MAX: u64 = 120;
 /// The most memory that the compiling child may write to.
 pub(crate) const COMPILE_MEMORY_BYTES_MAX: u64 = 2 << 30;
-
-const KEY_BYTES: usize = 32;
-const MAC_BYTES: usize = 32;
 
 /// Who compiles.
 #[derive(Clone, Debug)]
@@ -51,80 +42,6 @@ impl Compiler {
     }
 }
 
-/// Compiled code on disk.
-#[derive(Clone, Debug)]
-pub struct Cache {
-    folder: PathBuf,
-}
-
-impl Cache {
-    /// In a folder that only its owner may enter; it is made where there is none.
-    pub fn open(folder: PathBuf) -> Result<Self, Error> {
-        // Whoever may write there may know the key, and what it seals is run as this process.
-        store::make_private_folder(&folder).map_err(|source| Error::Cache { path: folder.clone(), source })?;
-        Ok(Self { folder })
-    }
-
-    fn path(&self, plugin: &Plugin, engine: &Engine) -> PathBuf {
-        let mut hasher = DefaultHasher::new();
-        engine.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
-        self.folder.join(format!("{}-{:016x}.cwasm", plugin.digest().hex(), hasher.finish()))
-    }
-
-    /// The code, if it is there and this host put it there.
-    fn load(&self, path: &Path) -> Option<Vec<u8>> {
-        let mut sealed = std::fs::read(path).ok()?;
-        let code = sealed.split_off(MAC_BYTES.min(sealed.len()));
-        self.seal().ok()?.chain_update(&code).verify_slice(&sealed).ok()?;
-        Some(code)
-    }
-
-    fn save(&self, path: &Path, code: &[u8]) -> Result<(), Error> {
-        let error = |source| Error::Cache { path: path.to_owned(), source };
-        let mac = self.seal()?.chain_update(code).finalize().into_bytes();
-        let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
-        let write = || {
-            let mut file = private(&unfinished)?;
-            file.write_all(&mac)?;
-            file.write_all(code)?;
-            file.sync_all()?;
-            fail::point("compiled.before-change");
-            std::fs::rename(&unfinished, path)?;
-            fail::point("compiled.after-change");
-            Ok(())
-        };
-        write().map_err(error)
-    }
-
-    fn seal(&self) -> Result<Hmac<Sha256>, Error> {
-        let path = self.folder.join("key");
-        let error = |source| Error::Cache { path: path.clone(), source };
-        let mut key = [0; KEY_BYTES];
-        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut key));
-        match read {
-            Ok(()) => {}
-            // One that is too short was left by a host that died here.
-            Err(missing) if matches!(missing.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
-                key = rand::random();
-                // Two hosts that begin at once: one of them wins, and the other's code does not verify and is compiled again.
-                let mut file = private(&path).map_err(error)?;
-                fail::point("compiled.in-key");
-                file.write_all(&key).and_then(|()| file.sync_all()).map_err(error)?;
-            }
-            Err(other) => return Err(error(other)),
-        }
-        Hmac::new_from_slice(&key).map_err(|_| error(ErrorKind::InvalidData.into()))
-    }
-}
-
-fn private(path: &Path) -> std::io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 /// The component, out of the cache or compiled.
 pub(crate) async fn component(
     engine: &Engine,
@@ -132,15 +49,22 @@ pub(crate) async fn component(
     cache: Option<&Cache>,
     compiler: &Compiler,
 ) -> Result<Component, Error> {
-    let path = cache.map(|cache| cache.path(plugin, engine));
-    if let Some(code) = cache.zip(path.as_deref()).and_then(|(cache, path)| cache.load(path)) {
+    let name = name(plugin, engine);
+    if let Some(code) = cache.and_then(|cache| cache.read(&name)) {
         return deserialize(engine, &code);
     }
     let code = code(engine, plugin.bytes(), compiler).await?;
-    if let (Some(cache), Some(path)) = (cache, path) {
-        cache.save(&path, &code)?;
+    if let Some(cache) = cache {
+        cache.write(&name, &code)?;
     }
     deserialize(engine, &code)
+}
+
+/// By digest and by everything that an engine must be alike in.
+fn name(plugin: &Plugin, engine: &Engine) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{}-{:016x}.cwasm", plugin.digest().hex(), hasher.finish())
 }
 
 /// A component of the host's own, compiled as any other is.
@@ -165,7 +89,7 @@ fn refused(error: wasmtime::Error) -> Error {
 fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, Error> {
     #[expect(unsafe_code, reason = "the code was compiled by this host: just now, or under the cache's seal")]
     // SAFETY: `code` is what `precompile_component` of this version gave, in this process, in the child that this process
-    // started, or in an earlier one whose MAC over these very bytes was just verified.
+    // started, or in an earlier one whose seal over these very bytes was just checked.
     let component = unsafe { Component::deserialize(&engine.wasmtime, code) };
     // It is sound, so what stands against it is its size: more memories or instances than the pool gives a component.
     component.map_err(refused)

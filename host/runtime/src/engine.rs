@@ -95,6 +95,11 @@ impl Engine {
         Ok(Self { wasmtime, options, ticker, slots: Arc::new(Slots::new()) })
     }
 
+    /// wasmtime's own, for whoever measures what this crate adds to it: what is instantiated there meets no gate.
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+
     /// An engine with a pool, or why there is none.
     pub(crate) fn pooled(options: Options) -> Result<wasmtime::Engine, Error> {
         wasmtime::Engine::new(&config(options)).map_err(Error::Engine)
@@ -155,6 +160,8 @@ fn config(options: Options) -> Config {
         .async_stack_size(options.stack_bytes + (1 << 20))
         .memory_reservation(u64::try_from(MEMORY_BYTES_MAX).unwrap_or(u64::MAX))
         .memory_guard_size(64 << 10)
+        // Only debuggers read it; wasmtime walks its own frames without, and loading registers it with the C library.
+        .native_unwind_info(false)
         // Replays must not see another bit pattern for the same number.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true);

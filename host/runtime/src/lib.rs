@@ -30,7 +30,7 @@ use contract::run::LogLevel;
 use model::Event;
 use serde::Serialize;
 
-pub use compile::{Cache, Compiler, compile_child};
+pub use compile::{Compiler, compile_child};
 pub use engine::{Engine, Options};
 pub use execute::{Request, Resumed, execute};
 pub use prepare::{Prepared, prepare};
@@ -106,14 +106,9 @@ pub enum Error {
     /// wasmtime could not work.
     #[error("the WebAssembly engine")]
     Engine(#[source] wasmtime::Error),
-    /// The compiled cache could not be read or written.
-    #[error("the compiled cache at {path}")]
-    Cache {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// What was compiled could not be kept.
+    #[error(transparent)]
+    Cache(#[from] artifact::CacheError),
     /// The compiling child could not be started or heard.
     #[error("the compiler {path}")]
     Compiler {

@@ -1,8 +1,11 @@
-use artifact::Plugin;
-use model::Grants;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use artifact::{Cache, Plugin};
+use model::{Grants, Scope, capability};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use crate::compile::{self, Cache, Compiler};
+use crate::compile::{self, Compiler};
 use crate::engine::{Engine, Needs};
 use crate::link;
 use crate::state::Run;
@@ -13,12 +16,16 @@ use crate::{Error, Refusal};
 pub struct Prepared {
     pub(crate) plugin: Plugin,
     pub(crate) grants: Grants,
+    pub(crate) scopes: Scopes,
     pub(crate) engine: Engine,
     pub(crate) needs: Needs,
     pub(crate) instance: InstancePre<Run>,
     pub(crate) detect: ComponentExportIndex,
     pub(crate) remediate: Option<ComponentExportIndex>,
 }
+
+/// The scopes of what is granted, ready to be asked: once for all runs, because a glob takes longer to read than a guest to start.
+pub(crate) type Scopes = Arc<BTreeMap<&'static str, Scope>>;
 
 /// Compiles and links. A plugin that imports what was not granted is refused before anything is compiled.
 pub async fn prepare(
@@ -47,12 +54,24 @@ pub async fn prepare(
     Ok(Prepared {
         plugin: plugin.clone(),
         grants: grants.clone(),
+        scopes: scopes(grants)?,
         engine: engine.clone(),
         needs: Needs::of(&component),
         detect,
         remediate: export("remediation", "remediate"),
         instance,
     })
+}
+
+fn scopes(grants: &Grants) -> Result<Scopes, Error> {
+    let rows = grants.iter().filter_map(|(name, entries)| Some((capability::interface(name)?, entries)));
+    let scopes: Result<BTreeMap<_, _>, Error> = rows
+        .map(|(row, entries)| {
+            let scope = Scope::new(row.scope, entries).map_err(|error| Error::BadRecord(error.to_string()))?;
+            Ok((row.name, scope))
+        })
+        .collect();
+    scopes.map(Arc::new)
 }
 
 fn export(component: &Component, interface: &str, function: &str) -> Option<ComponentExportIndex> {

@@ -112,7 +112,7 @@ impl Lab {
         let engine = Engine::new(Options::default()).unwrap();
         let server = server::start();
         let guest = built::folder(&built::repository().join("tests/guests"));
-        let plugin = artifact::verify_local(std::fs::read(guest).unwrap()).unwrap();
+        let plugin = artifact::verify_local(std::fs::read(guest).unwrap(), None).unwrap();
         let parameters = json!({ "act": "work", "origins": [format!("http://{server}"), "127.0.0.0/8"] });
         let grants = plugin.manifest().wishes(parameters.as_object().unwrap()).unwrap();
         let hostile = prepare(&engine, &plugin, &grants).await;
@@ -360,5 +360,5 @@ pub(crate) fn plugin_of_bytes(name: &str, component: Vec<u8>) -> Plugin {
         "[plugin]\nname = \"{name}\"\nversion = \"0.1.0\"\npublisher = \"remit\"\ndescription = \"hostile\"\nlicense = \"Apache-2.0\"\n"
     );
     let manifest = Manifest::from_toml(&text, None).unwrap();
-    artifact::verify_local(artifact::embed(component, &manifest)).unwrap()
+    artifact::verify_local(artifact::embed(component, &manifest), None).unwrap()
 }

@@ -12,7 +12,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let plugin = source::load(&args.plugin).await?;
+    let plugin = source::load(&args.plugin, None).await?;
     let about = &plugin.manifest().plugin;
     let unused = plugin
         .manifest()

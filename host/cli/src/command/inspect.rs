@@ -47,7 +47,7 @@ struct Row {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let plugin = source::load(&args.plugin).await?;
+    let plugin = source::load(&args.plugin, None).await?;
     let label = label(&plugin);
     match context.output {
         Format::Json => output::json(&label)?,

@@ -47,11 +47,10 @@ impl Command {
             Self::CompileComponent(args) => compile_component::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::New(args) => new::run(&args),
-            command => tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()?
-                .block_on(command.run_async(context)),
+            // One run at a time: threads beside this one would cost a cold start more than they save. What blocks has its own.
+            command => {
+                tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command.run_async(context))
+            }
         }
     }
 

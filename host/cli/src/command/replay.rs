@@ -33,7 +33,7 @@ struct Report {
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let events = read(&args.record)?;
     let started = started(&events)?;
-    let plugin = source::load(&args.plugin).await?;
+    let plugin = source::load(&args.plugin, context.cache().ok().as_ref()).await?;
     if plugin.digest() != started.digest {
         bail!(
             "the record is of {} {} ({}), this is {}",

@@ -62,7 +62,7 @@ async fn go_on(
     if waiting.is_before_reboot(run, machine).await? {
         bail!("the machine has not been rebooted since {run} was suspended");
     }
-    let plugin = source::load(&suspended::plugin_file(context, run)).await?;
+    let plugin = source::load(&suspended::plugin_file(context, run), context.cache().ok().as_ref()).await?;
     let spinner = Arc::new(Spinner::new(&started.plugin));
     let prepared = context.prepare(&plugin, &started.grants).await?;
     let request = Request {

@@ -87,7 +87,7 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let plugin = source::load(&args.plugin).await?;
+    let plugin = source::load(&args.plugin, context.cache().ok().as_ref()).await?;
     let machine = Machine::open(context, &ask::roots(&args.binds)?)?;
     let request = ask::request(&args, &plugin, &machine)?;
     let _machine = machine.take(request.mode, context).await?;

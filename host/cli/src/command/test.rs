@@ -10,12 +10,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use artifact::Plugin;
+use artifact::{Cache, Plugin};
 use backends::Device;
 use console::style;
 use contract::run::{Event as TriggerEvent, Trigger, TriggerKind};
-use model::{Grants, Outcome, RunId, Verdict, parameters};
-use runtime::{Cache, Compiler, Engine, MemoryRecorder, NoObserver, Request, Resumed};
+use model::{Grants, Outcome, RunId, Verdict};
+use runtime::{Compiler, Engine, MemoryRecorder, NoObserver, Request, Resumed};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let folder = args.fixtures.clone().unwrap_or_else(|| args.plugin.join("fixtures"));
     let cases = form::read(&folder)?;
     let bench = Bench {
-        plugin: source::load(&args.plugin).await?,
+        plugin: source::load(&args.plugin, context.cache().ok().as_ref()).await?,
         engine: context.engine()?,
         cache: context.cache()?,
         compiler: context.compiler()?,
@@ -128,8 +128,7 @@ impl Bench {
 
     async fn execute(&self, case: &Case) -> anyhow::Result<(Observed, Device)> {
         let manifest = self.plugin.manifest();
-        let parameters =
-            parameters::resolve(&manifest.parameters, case.run.parameters.clone()).context("`[run.parameters]`")?;
+        let parameters = self.plugin.parameters(case.run.parameters.clone()).context("`[run.parameters]`")?;
         let clock = case.device.clock();
         let device = backends::memory(&case.device, &manifest.plugin.name, Arc::clone(&clock)).await?;
         let grants = self.grants(case, &parameters)?;

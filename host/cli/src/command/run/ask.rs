@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use artifact::Plugin;
-use model::{Plan, RunId, event, parameters};
+use model::{Plan, RunId, event};
 use runtime::Request;
 use serde_json::{Map, Value};
 use store::Store;
@@ -18,7 +18,8 @@ use crate::machine::{self, Machine};
 /// All of it, as a request.
 pub(super) fn request(args: &Args, plugin: &Plugin, machine: &Machine) -> anyhow::Result<Request> {
     let (manifest, shared) = (plugin.manifest(), &machine.device.shared);
-    let parameters = parameters::resolve(&manifest.parameters, given(args)?)
+    let parameters = plugin
+        .parameters(given(args)?)
         .with_context(|| format!("`{}` takes{}", manifest.plugin.name, takes(&manifest.parameters)))?;
     let plan = args.plan.map(|run| plan(&machine.store, run, plugin, &parameters)).transpose()?;
     if plan.is_some() && !matches!(args.mode, RunMode::Enforce) {
