@@ -53,14 +53,14 @@ pub fn plugin(name: &str) -> PathBuf {
 pub fn folder(source: &Path) -> PathBuf {
     static BUILT: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap();
-    built
-        .entry(source.to_owned())
-        .or_insert_with(|| {
-            let output = Command::new(remit()).arg("build").arg(source).stderr(Stdio::inherit()).output().unwrap();
-            assert!(output.status.success(), "{} does not build", source.display());
-            PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
-        })
-        .clone()
+    built.entry(source.to_owned()).or_insert_with(|| with(remit(), source)).clone()
+}
+
+/// The plugin of a source folder, built by this `remit`.
+pub fn with(remit: &Path, source: &Path) -> PathBuf {
+    let output = Command::new(remit).arg("build").arg(source).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{} does not build", source.display());
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
 }
 
 fn cargo() -> Command {

@@ -104,6 +104,6 @@ fn an_unknown_key_is_told_with_file_and_line() {
 fn a_person_reads_one_line_for_each_fixture() {
     let output = remit(&["test", "plugins/disk-cleanup"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("ok     fixed (enforce: fixed)\n"), "{text}");
-    assert!(text.ends_with("5 fixtures, 0 failed\n"), "{text}");
+    assert!(text.contains("ok     fixed (enforce: fixed)\n"), "{}", shown(&output));
+    assert!(text.ends_with("5 fixtures, 0 failed\n"), "{}", shown(&output));
 }

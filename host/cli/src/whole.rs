@@ -1,4 +1,5 @@
-//! Files that are written whole or not at all: half of a record would replay as another run, half of a unit would start one.
+//! Files that are written whole or not at all: half of a record would replay as another run, half of a unit would start one, and
+//! half of a plugin is what another process finds that builds it at the same time.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -12,8 +13,9 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return std::fs::write(path, bytes);
     }
+    // Two processes that write the same file do not share what is unfinished.
     let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
+    unfinished.push(format!(".{}.new", std::process::id()));
     // What a host that died has left, or a link that somebody laid there to have another file overwritten: it is not followed.
     match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -52,7 +54,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mine, other) = (folder.path().join("record"), folder.path().join("other"));
         std::fs::write(&other, "of somebody").unwrap();
-        symlink(&other, folder.path().join("record.new")).unwrap();
+        symlink(&other, folder.path().join(format!("record.{}.new", std::process::id()))).unwrap();
         write(&mine, b"mine").unwrap();
         assert_eq!(std::fs::read_to_string(&other).unwrap(), "of somebody");
         assert_eq!(std::fs::read_to_string(&mine).unwrap(), "mine");

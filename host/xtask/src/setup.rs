@@ -24,6 +24,12 @@ pub(crate) const TO_TEST: &[&str] = &[
     "systemd-container",
 ];
 
+/// Debian packages that the bench needs.
+pub(crate) const TO_BENCH: &[&str] = &[
+    // What a process of ours is compared with.
+    "python3",
+];
+
 /// Debian packages that the demo needs beside those of the tests.
 pub(crate) const TO_DEMO: &[&str] = &[
     // A volume of its own.

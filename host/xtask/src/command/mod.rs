@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod bench;
 mod check;
 mod demo;
 mod new_plugin;
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     Soak(soak::Args),
     Plugins(plugins::Args),
     NewPlugin(new_plugin::Args),
+    Bench(bench::Args),
 }
 
 impl Command {
@@ -30,6 +32,7 @@ impl Command {
             Self::Soak(args) => soak::run(&args),
             Self::Plugins(args) => plugins::run(&args),
             Self::NewPlugin(args) => new_plugin::run(&args),
+            Self::Bench(args) => bench::run(&args),
         }
     }
 }

@@ -1,0 +1,53 @@
+//! Measures, with everything optimised.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use crate::process::{cargo_command, shown};
+use crate::setup;
+
+/// Measure what Remit costs, each row against a baseline in the same run; exit code 1 where a bar is missed
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Only rows whose name contains one of these
+    rows: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    setup::rust_targets(&["wasm32-wasip2"])?;
+    setup::debian_packages(setup::TO_BENCH)?;
+    let [remit, bench] = build()?;
+    let mut command = Command::new(bench);
+    command.arg("--remit").arg(remit).args(args.json.then_some("--json")).args(&args.rows);
+    let status = command.status().with_context(|| format!("cannot start {}", shown(&command)))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `remit` and the bench, in one build: they share nearly everything.
+fn build() -> anyhow::Result<[PathBuf; 2]> {
+    let mut cargo = cargo_command();
+    cargo.args(["build", "--release", "--workspace", "--bin", "remit", "--bench", "bench"]);
+    cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
+    let output = cargo.output().with_context(|| format!("cannot start {}", shown(&cargo)))?;
+    if !output.status.success() {
+        bail!("{} ended with {}", shown(&cargo), output.status);
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    let executable = |name: &str| {
+        let of = |line: &str| {
+            let message: Value = serde_json::from_str(line).ok()?;
+            let is_it = message.pointer("/target/name")? == name;
+            let path = message.get("executable").and_then(Value::as_str).filter(|_| is_it)?;
+            Some(PathBuf::from(path))
+        };
+        messages.lines().find_map(of).with_context(|| format!("cargo built no {name}"))
+    };
+    Ok([executable("remit")?, executable("bench")?])
+}
