@@ -179,11 +179,14 @@ fn loader() -> PathBuf {
 fn a_memory_that_does_not_open_is_found() {
     let remit = Remit::new();
     doctor(&remit).is_ok("store");
-    let file = remit.state().join("state.db");
-    let whole = fs::read(&file).unwrap();
-    fs::write(&file, "this is no database, and was one before".repeat(100)).unwrap();
+    // What is not yet folded into the file is in its log.
+    let files = ["state.db", "state.db-wal"].map(|name| remit.state().join(name));
+    let whole = files.each_ref().map(|file| fs::read(file).unwrap());
+    for file in &files {
+        fs::write(file, "this is no database, and was one before".repeat(100)).unwrap();
+    }
     doctor(&remit).complains("store", "failed", "the store at");
-    fs::write(&file, whole).unwrap();
+    files.iter().zip(whole).for_each(|(file, whole)| fs::write(file, whole).unwrap());
     doctor(&remit).is_ok("store");
 }
 

@@ -31,7 +31,6 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/backends/src/patch/linux/jobs.rs", "take", "for a person to read: the job's document is what counts"),
     ("host/cli/src/command/doctor.rs", "try_to_write", "nothing is in it, and nobody reads it"),
     ("host/cli/src/command/new.rs", "write", "a project that is half there is made again"),
-    ("host/cli/src/source.rs", "build", "what was built is built again"),
     ("host/cli/src/suspended/mod.rs", "forget", "what is left of a run that is over is swept by the next command"),
     ("host/cli/src/suspended/unit.rs", "remove", "what is left of a run that is over is swept by the next command"),
     ("host/cli/src/whole.rs", "sync_folder", "`write` calls it after its last point"),
