@@ -5,7 +5,7 @@ use wasmparser::component_types::ComponentEntityType;
 use wasmparser::types::Types;
 use wasmparser::{BinaryReaderError, Parser, Payload, ValidPayload, Validator};
 
-use crate::Misfit;
+use crate::{Misfit, Script};
 
 /// The contract's package, as imports name it.
 const PACKAGE: &str = "msp:automation/";
@@ -88,6 +88,15 @@ fn contract_name(name: &str) -> Option<(&str, &str)> {
 }
 
 impl Shape {
+    /// The shape of a script's component is the script's.
+    pub(crate) fn be(&mut self, script: &Script) {
+        let known = |import: &Import| capability::interface(&import.interface).is_some();
+        self.imports = script.imports.iter().filter(|import| known(import)).cloned().collect();
+        let unknown = script.imports.iter().filter(|import| !known(import));
+        self.strange.extend(unknown.map(|import| Misfit::Unknown(format!("{PACKAGE}{}", import.interface))));
+        (self.has_detection, self.has_remediation) = (true, script.remediates);
+    }
+
     fn add_import(&mut self, name: &str, types: Option<&Types>) {
         let Some((interface, version)) = contract_name(name) else {
             if !is_inert_wasi(name) {

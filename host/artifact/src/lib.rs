@@ -6,6 +6,7 @@
 mod cache;
 mod component;
 mod pack;
+pub mod script;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 pub use cache::{Cache, CacheError, Entry};
 pub use component::Import;
 pub use pack::embed;
+pub use script::Script;
 
 /// The most bytes of a component: Python's come to 18 MB.
 pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
@@ -41,6 +43,8 @@ struct Label {
     has_remediation: bool,
     /// The parameters of a run that is given none; absent where it must be given some.
     defaults: Option<Map<String, Value>>,
+    /// What the host's script runtime runs, where it is no component of its own.
+    script: Option<Script>,
 }
 
 /// Who vouches for a plugin.
@@ -93,6 +97,11 @@ impl Plugin {
         }
     }
 
+    /// What the host's script runtime runs, where it is no component of its own.
+    pub fn script(&self) -> Option<&Script> {
+        self.label.script.as_ref()
+    }
+
     /// Who vouches for it.
     pub fn trust(&self) -> Trust {
         self.trust
@@ -118,6 +127,9 @@ pub enum Error {
     /// There is no manifest in it.
     #[error("the component has no manifest (custom section `{}`): build it with `remit build`", manifest::SECTION)]
     NoManifest,
+    /// It says that it is a script, and is none.
+    #[error("not a valid script (custom section `remit:script`): {0}")]
+    Script(String),
     /// The manifest is wrong.
     #[error("the manifest is wrong")]
     Manifest(#[source] manifest::BadManifest),
@@ -186,7 +198,11 @@ pub fn verify_local(bytes: Vec<u8>, cache: Option<&Cache>) -> Result<Plugin, Err
 }
 
 fn verify(bytes: &[u8]) -> Result<Label, Error> {
-    let shape = component::read(bytes).map_err(Error::Component)?;
+    let mut shape = component::read(bytes).map_err(Error::Component)?;
+    let script = script::read(bytes)?;
+    if let Some(script) = &script {
+        shape.be(script);
+    }
     let section = shape.manifest.as_deref().ok_or(Error::NoManifest)?;
     let manifest = Manifest::from_section(section).map_err(Error::Manifest)?;
     let misfits = component::misfits(&shape, &manifest);
@@ -194,7 +210,7 @@ fn verify(bytes: &[u8]) -> Result<Label, Error> {
         return Err(Error::Misfit(misfits));
     }
     let defaults = parameters::resolve(&manifest.parameters, Map::new()).ok();
-    Ok(Label { manifest, imports: shape.imports, has_remediation: shape.has_remediation, defaults })
+    Ok(Label { manifest, imports: shape.imports, has_remediation: shape.has_remediation, defaults, script })
 }
 
 /// The imports of a component that may not have a manifest yet: what `remit build` compares with `plugin.toml`.

@@ -12,14 +12,31 @@ use crate::fault::Refused;
 use crate::output::say;
 use crate::whole;
 
-/// Loads a plugin, and verifies it, unless the cache knows it. A folder is built first, if it has changed.
+/// Loads a plugin, and verifies it, unless the cache knows it. A folder is built first, if it has changed; a script is packed.
 pub(crate) async fn load(path: &Path, cache: Option<&Cache>) -> anyhow::Result<Plugin> {
+    if script::is_script(path) {
+        return artifact::verify_local(pack(path)?, cache).map_err(|error| refused(error, None, path));
+    }
     let (file, manifest) = match path.is_dir() {
         true => (build(path).await?, Some(path.join("plugin.toml"))),
         false => (path.to_owned(), None),
     };
     let bytes = std::fs::read(&file).with_context(|| format!("{}", file.display()))?;
     artifact::verify_local(bytes, cache).map_err(|error| refused(error, manifest.as_deref(), &file))
+}
+
+/// A script as a plugin's bytes.
+pub(crate) fn pack(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    script::pack(&name, &text).map_err(|wrong| Refused { reasons: vec![wrong.to_string()], next: None }.into())
+}
+
+/// Packs a script, and writes it beside its source.
+pub(crate) fn build_script(path: &Path) -> anyhow::Result<PathBuf> {
+    let file = path.with_extension("wasm");
+    std::fs::write(&file, pack(path)?).with_context(|| format!("{}", file.display()))?;
+    Ok(file)
 }
 
 fn refused(error: artifact::Error, manifest: Option<&Path>, file: &Path) -> anyhow::Error {

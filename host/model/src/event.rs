@@ -138,6 +138,9 @@ pub struct Started {
     pub version: String,
     /// The digest of its bytes.
     pub digest: Digest,
+    /// The digest of the component that runs it, where it is a script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Digest>,
     /// Who vouches for it: `unsigned` for a local file by hand.
     pub trust: String,
     /// What the run may do.

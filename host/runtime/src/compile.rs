@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use artifact::{Cache, Plugin};
+use artifact::Cache;
+use model::Digest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::component::Component;
 
@@ -42,18 +43,19 @@ impl Compiler {
     }
 }
 
-/// The component, out of the cache or compiled.
+/// The component of these bytes, out of the cache or compiled.
 pub(crate) async fn component(
     engine: &Engine,
-    plugin: &Plugin,
+    digest: Digest,
+    bytes: &[u8],
     cache: Option<&Cache>,
     compiler: &Compiler,
 ) -> Result<Component, Error> {
-    let name = name(plugin, engine);
+    let name = name(digest, engine);
     if let Some(code) = cache.and_then(|cache| cache.read(&name)) {
         return deserialize(engine, &code);
     }
-    let code = code(engine, plugin.bytes(), compiler).await?;
+    let code = code(engine, bytes, compiler).await?;
     if let Some(cache) = cache {
         cache.write(&name, &code)?;
     }
@@ -61,10 +63,10 @@ pub(crate) async fn component(
 }
 
 /// By digest and by everything that an engine must be alike in.
-fn name(plugin: &Plugin, engine: &Engine) -> String {
+fn name(digest: Digest, engine: &Engine) -> String {
     let mut hasher = DefaultHasher::new();
     engine.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{}-{:016x}.cwasm", plugin.digest().hex(), hasher.finish())
+    format!("{}-{:016x}.cwasm", digest.hex(), hasher.finish())
 }
 
 /// A component of the host's own, compiled as any other is.

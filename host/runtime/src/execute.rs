@@ -132,6 +132,7 @@ fn started(prepared: &Prepared, request: &Request) -> Started {
         plugin: plugin.manifest().plugin.name.clone(),
         version: plugin.manifest().plugin.version.to_string(),
         digest: plugin.digest(),
+        runtime: plugin.script().map(|_| *script::DIGEST),
         trust: plugin.trust().to_string(),
         mode: request.mode,
         trigger: request.trigger.clone(),
@@ -225,7 +226,7 @@ impl<'a> Drive<'a> {
             gate.go_on(resumed.calls, resumed.has_changed);
         }
         Ok(Self {
-            told: Arc::new(told(&request, world.began_ms)),
+            told: Arc::new(told(prepared, &request, world.began_ms)),
             prepared,
             request,
             facts,
@@ -445,7 +446,7 @@ fn caller(prepared: &Prepared, request: &Request) -> Caller {
     }
 }
 
-fn told(request: &Request, began_ms: u64) -> Told {
+fn told(prepared: &Prepared, request: &Request, began_ms: u64) -> Told {
     Told {
         context: Context {
             run_id: request.run.to_string(),
@@ -458,6 +459,7 @@ fn told(request: &Request, began_ms: u64) -> Told {
         parameters: Value::Object(request.parameters.clone()).to_string(),
         trigger: request.trigger.clone(),
         resumed: request.resumed.as_ref().map(|resumed| resumed.checkpoint.clone()),
+        script: prepared.plugin.script().cloned(),
     }
 }
 

@@ -18,6 +18,7 @@ mod prepare;
 mod replay;
 mod run_interface;
 mod schema;
+mod script;
 mod smoke;
 mod state;
 mod stop;

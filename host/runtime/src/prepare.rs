@@ -44,10 +44,19 @@ pub async fn prepare(
     if !missing.is_empty() {
         return Err(Error::Refused(missing));
     }
-    let component = compile::component(engine, plugin, cache, compiler).await?;
+    let is_script = plugin.script().is_some();
+    let (digest, bytes) = match is_script {
+        // One component for all scripts: what one of them compiled, the next one finds.
+        true => (*script::DIGEST, script::COMPONENT),
+        false => (plugin.digest(), plugin.bytes()),
+    };
+    let component = compile::component(engine, digest, bytes, cache, compiler).await?;
     let unfit = |error: wasmtime::Error| Error::Refused(vec![Refusal::NotLinked { reason: format!("{error:#}") }]);
-    let instance =
-        link::linker(&engine.wasmtime, grants).map_err(Error::Engine)?.instantiate_pre(&component).map_err(unfit)?;
+    let linker = match is_script {
+        true => crate::script::linker(&engine.wasmtime),
+        false => link::linker(&engine.wasmtime, grants),
+    };
+    let instance = linker.map_err(Error::Engine)?.instantiate_pre(&component).map_err(unfit)?;
     let export = |interface: &str, function: &str| export(&component, interface, function);
     let detect = export("detection", "detect")
         .ok_or_else(|| Error::Refused(vec![Refusal::NotLinked { reason: "it does not export `detect`".to_owned() }]))?;
@@ -58,7 +67,7 @@ pub async fn prepare(
         engine: engine.clone(),
         needs: Needs::of(&component),
         detect,
-        remediate: export("remediation", "remediate"),
+        remediate: export("remediation", "remediate").filter(|_| plugin.has_remediation()),
         instance,
     })
 }

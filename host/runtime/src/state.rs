@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use artifact::Script;
 use contract::run::{Context, Trigger};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -18,6 +19,8 @@ pub(crate) struct Told {
     pub(crate) trigger: Trigger,
     /// The last checkpoint, where the run goes on after a reboot.
     pub(crate) resumed: Option<Vec<u8>>,
+    /// What the script runtime runs.
+    pub(crate) script: Option<Script>,
 }
 
 /// What a store holds: one phase of one run.

@@ -82,6 +82,11 @@ impl Inputs {
         is_virtual
     }
 
+    /// What a script's random numbers begin with.
+    pub(crate) fn script_seed(&self) -> u64 {
+        self.state().seed.iter().fold(0, |seed, &byte| seed.rotate_left(8) ^ u64::from(byte))
+    }
+
     /// What a recording keeps.
     pub(crate) fn take(&self) -> Option<(Vec<u64>, Vec<u8>)> {
         let mut state = self.state();

@@ -6,7 +6,7 @@ use crate::{output, source};
 /// Check a plugin: manifest, imports, contract version and host version
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A built plugin, or the folder with its source
+    /// A built plugin, the folder with its source, or a script
     #[arg(default_value = ".")]
     plugin: PathBuf,
 }

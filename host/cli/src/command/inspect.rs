@@ -13,7 +13,7 @@ use crate::source;
 /// Show what a plugin is, what it may touch and why
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A built plugin, or the folder with its source
+    /// A built plugin, the folder with its source, or a script
     #[arg(default_value = ".")]
     plugin: PathBuf,
 }

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// A record that `remit run --record` wrote
     record: PathBuf,
 
-    /// The plugin: a file or its source folder; its digest must be the record's
+    /// The plugin: a file, its source folder, or a script; its digest must be the record's
     #[arg(long)]
     plugin: PathBuf,
 }
@@ -41,6 +41,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             started.version,
             started.digest,
             plugin.digest()
+        );
+    }
+    if let Some(runtime) = started.runtime.filter(|runtime| *runtime != *script::DIGEST) {
+        bail!(
+            "the record was made with the script runtime {runtime} of remit {}, which is missing here: this host has {}",
+            started.host,
+            *script::DIGEST
         );
     }
     let prepared = context.prepare(&plugin, &started.grants).await?;

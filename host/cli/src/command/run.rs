@@ -24,7 +24,7 @@ pub(super) use ask::limits;
 /// Run a plugin once on this machine
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A built plugin, or the folder with its source
+    /// A built plugin, the folder with its source, or a script
     plugin: PathBuf,
 
     /// What it may do: look; look and say what it would change; or change it

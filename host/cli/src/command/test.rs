@@ -30,11 +30,11 @@ use observed::Observed;
 /// Run a plugin on every device that a fixture describes
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The folder with the plugin's source, or a built plugin together with `--fixtures`
+    /// The folder with the plugin's source, a script, or a built plugin together with `--fixtures`
     #[arg(default_value = ".", value_name = "DIR")]
     plugin: PathBuf,
 
-    /// Read fixtures from here instead of DIR/fixtures
+    /// Read fixtures from here instead of DIR/fixtures, or NAME.fixtures beside a script
     #[arg(long, value_name = "DIR")]
     fixtures: Option<PathBuf>,
 }
@@ -53,7 +53,11 @@ struct Tested {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let folder = args.fixtures.clone().unwrap_or_else(|| args.plugin.join("fixtures"));
+    let beside = match script::is_script(&args.plugin) {
+        true => args.plugin.with_extension("fixtures"),
+        false => args.plugin.join("fixtures"),
+    };
+    let folder = args.fixtures.clone().unwrap_or(beside);
     let cases = form::read(&folder)?;
     let bench = Bench {
         plugin: source::load(&args.plugin, context.cache().ok().as_ref()).await?,

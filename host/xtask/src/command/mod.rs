@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod new_plugin;
 mod plugins;
+mod script_runtime;
 mod soak;
 mod test;
 
@@ -21,6 +22,7 @@ pub(crate) enum Command {
     Plugins(plugins::Args),
     NewPlugin(new_plugin::Args),
     Bench(bench::Args),
+    ScriptRuntime(script_runtime::Args),
 }
 
 impl Command {
@@ -33,6 +35,7 @@ impl Command {
             Self::Plugins(args) => plugins::run(&args),
             Self::NewPlugin(args) => new_plugin::run(&args),
             Self::Bench(args) => bench::run(&args),
+            Self::ScriptRuntime(args) => script_runtime::run(&args),
         }
     }
 }

@@ -71,6 +71,7 @@ fn try_record(
         plugin: about.name.clone(),
         version: about.version.to_string(),
         digest: plugin.digest(),
+        runtime: plugin.script().map(|_| *script::DIGEST),
         trust: plugin.trust().to_string(),
         mode: request.mode,
         trigger: request.trigger.clone(),

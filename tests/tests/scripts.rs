@@ -1,0 +1,391 @@
+//! Scripts: one file, no toolchain, and the sandbox, plan and record of any plugin.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use tests::{Remit, remit};
+
+/// Looks, says what it sees, and is content.
+const LOOK: &str = r#"import { getContext } from "msp:automation/run";
+export const manifest = { name: "look", description: "Looks and is content" };
+export function detect() {
+  console.log("mode", getContext().mode, { random: Math.random(), now: Date.now() });
+  return { verdict: "compliant", summary: "all is well" };
+}
+"#;
+
+/// Removes what nobody wrote for 30 days; with `greedy` more in an enforce run than in a dry run.
+const OLD_FILES: &str = r#"import { findEntries } from "msp:automation/files";
+import { removeEntries } from "msp:automation/files-write";
+import { getContext, getParameters, now } from "msp:automation/run";
+
+export const manifest = {
+  name: "old-files",
+  description: "Removes what nobody wrote for 30 days",
+  capabilities: {
+    files: { scope: ["scratch"], reason: "Looks for old files" },
+    "files-write": { scope: ["scratch"], reason: "Removes them" },
+  },
+  parameters: { type: "object", properties: { greedy: { type: "boolean", default: false } } },
+};
+
+const old = (days) => findEntries("scratch", "", {
+  maxDepth: 3, pattern: null, modifiedBeforeMs: now() - days * 86_400_000, limit: 100,
+}).items.filter(({ kind }) => kind === "file");
+
+export function detect() {
+  const findings = old(30).map(({ path, sizeBytes }) => ({
+    fingerprint: `old/${path}`, title: `${path} is old`, severity: "info", target: path, evidence: `${sizeBytes} bytes`,
+    remediable: true,
+  }));
+  return { verdict: findings.length ? "non-compliant" : "compliant", summary: `${findings.length} old`, findings };
+}
+
+export function remediate(findings) {
+  const { greedy } = JSON.parse(getParameters());
+  const paths = findings.map(({ target }) => target);
+  if (greedy && getContext().mode === "enforce") paths.push("new.log");
+  removeEntries("scratch", paths, now());
+  return { summary: `removed ${paths.length}` };
+}
+"#;
+
+fn look(name: &str, body: &str) -> String {
+    format!("export const manifest = {{ name: \"{name}\", description: \"A test\" }};\n{body}")
+}
+
+fn write(remit: &Remit, name: &str, text: &str) -> PathBuf {
+    let path = remit.folder("scripts").join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// A device that has compiled the script runtime: in a debug build that takes seconds, once.
+fn device() -> Remit {
+    static COMPILED: LazyLock<Remit> = LazyLock::new(|| {
+        let remit = Remit::new();
+        let script = write(&remit, "look.js", LOOK);
+        remit.run_plugin(&script, &[]).expect(0);
+        remit
+    });
+    let remit = Remit::new();
+    let folder = remit.state().join("compiled");
+    fs::create_dir_all(&folder).unwrap();
+    for file in fs::read_dir(COMPILED.state().join("compiled")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+    }
+    remit
+}
+
+/// Two old files and a new one.
+fn scratch(remit: &Remit) -> (PathBuf, String) {
+    let scratch = remit.folder("scratch");
+    for name in ["a.log", "b.log", "new.log"] {
+        fs::write(scratch.join(name), name).unwrap();
+    }
+    let old = fs::FileTimes::new().set_modified(SystemTime::now() - Duration::from_secs(60 * 86_400));
+    for name in ["a.log", "b.log"] {
+        fs::File::open(scratch.join(name)).unwrap().set_times(old).unwrap();
+    }
+    let bind = format!("scratch={}", scratch.display());
+    (scratch, bind)
+}
+
+fn targets(run: &Value, effect: &str) -> Vec<String> {
+    let effects = run["effects"].as_array().unwrap().iter();
+    effects.filter(|it| it["effect"] == effect).map(|it| it["target"].as_str().unwrap().to_owned()).collect()
+}
+
+fn attribute<'a>(error: &'a Value, name: &str) -> &'a str {
+    let attributes = error["attributes"].as_array().unwrap();
+    attributes.iter().find(|it| it[0] == name).and_then(|it| it[1].as_str()).unwrap_or_default()
+}
+
+#[test]
+fn a_script_needs_no_toolchain() {
+    let remit = device();
+    let typed = LOOK.replace("detect() {", "detect(): { verdict: \"compliant\", summary: string } {");
+    for (name, text) in [("look.js", LOOK), ("look.ts", &typed)] {
+        let script = write(&remit, name, text);
+        let mut command = remit.command(&["--output", "json", "run", script.to_str().unwrap(), "--mode", "dry-run"]);
+        let ran = remit::Ran::from(command.env("PATH", "/nonexistent").output().unwrap()).expect(0).json();
+        assert_eq!((&ran["verdict"], &ran["summary"]), (&"compliant".into(), &"all is well".into()));
+        let line = ran["log"][0]["message"].as_str().unwrap();
+        assert!(line.starts_with("mode dry-run {\"random\":0."), "{line}");
+        let started = &remit.events(ran["run"].as_str().unwrap())[0];
+        assert_eq!(started["digest"], ran["digest"]);
+        assert_eq!(started["runtime"], include_str!("../../host/script/runtime.digest").trim());
+    }
+    // The control: without its types the same text is no JavaScript.
+    let wrong = write(&remit, "typed.js", &typed);
+    let refused = remit.run_plugin(&wrong, &[]).expect(20);
+    assert!(refused.stderr.contains("typed.js:3:25: "), "{refused}");
+}
+
+#[test]
+fn a_dry_run_plans_what_an_enforce_run_does() {
+    let remit = device();
+    let ((scratch, bind), script) = (scratch(&remit), write(&remit, "old-files.js", OLD_FILES));
+    let dry = remit.run_plugin(&script, &["--mode", "dry-run", "--bind", &bind]).expect(0).json();
+    assert_eq!(dry["verdict"], "planned");
+    assert!(scratch.join("a.log").exists(), "a dry run changes nothing");
+    let enforce = ["--mode", "enforce", "--bind", &bind];
+    let refused = remit.run_plugin(&script, &enforce).expect(20);
+    assert!(refused.stderr.contains("--allow 'files-write [scratch]'"), "{refused}");
+    let tied = [&enforce[..], &["--allow", "files-write", "--plan", dry["run"].as_str().unwrap()]].concat();
+    let enforced = remit.run_plugin(&script, &tied).expect(0).json();
+    assert_eq!((&enforced["verdict"], &enforced["remedy"]), (&"fixed".into(), &"removed 2".into()));
+    let planned = targets(&dry, "planned");
+    assert_eq!((planned.len(), &planned), (2, &targets(&enforced, "changed")));
+    assert!(!scratch.join("a.log").exists() && scratch.join("new.log").exists());
+    remit.run(&["undo", enforced["run"].as_str().unwrap()]).expect(0);
+    assert!(scratch.join("a.log").exists());
+}
+
+#[test]
+fn a_script_that_does_more_than_its_plan_is_stopped() {
+    let remit = device();
+    let ((scratch, bind), script) = (scratch(&remit), write(&remit, "old-files.js", OLD_FILES));
+    let greedy = ["--bind", &bind, "--param", "greedy=true"];
+    let dry = remit.run_plugin(&script, &[&greedy[..], &["--mode", "dry-run"]].concat()).expect(0).json();
+    let tied = ["--mode", "enforce", "--allow", "files-write", "--plan", dry["run"].as_str().unwrap()];
+    let stopped = remit.run_plugin(&script, &[&greedy[..], &tied].concat()).expect(21).json();
+    assert!(stopped["detail"].as_str().unwrap().contains("new.log"), "{stopped}");
+    assert!(scratch.join("new.log").exists() && scratch.join("a.log").exists());
+    // The control: without a plan nothing stops it, and everything is shown.
+    let shown = remit.run_plugin(&script, &[&greedy[..], &tied[..4]].concat()).expect(0).json();
+    assert_eq!(targets(&shown, "changed").len(), 3);
+}
+
+#[test]
+fn a_recorded_script_replays() {
+    let remit = device();
+    let script = write(&remit, "look.js", LOOK);
+    let record = remit.folder("records").join("run");
+    let run = remit.run_plugin(&script, &["--record", record.to_str().unwrap()]).expect(0).json();
+    let replay = |record: &Path, script: &Path| {
+        remit.run(&["--output", "json", "replay", record.to_str().unwrap(), "--plugin", script.to_str().unwrap()])
+    };
+    // Its random number and its clock stand in a line of the log, and lines are compared.
+    let replayed = replay(&record, &script).expect(0).json();
+    assert_eq!((&replayed["divergence"], &replayed["verdict"]), (&Value::Null, &run["verdict"]));
+    let another = remit.run_plugin(&script, &[]).expect(0).json();
+    assert_ne!(another["log"], run["log"], "two runs have not the same random numbers");
+
+    let text = fs::read_to_string(&record).unwrap();
+    let digest = include_str!("../../host/script/runtime.digest").trim();
+    let other = format!("sha256:{}", "0".repeat(64));
+    assert!(text.contains(digest));
+    let elsewhere = record.with_extension("elsewhere");
+    fs::write(&elsewhere, text.replace(digest, &other)).unwrap();
+    let missing = replay(&elsewhere, &script).expect(1);
+    assert!(
+        missing.stderr.contains(&format!("script runtime {other}")) && missing.stderr.contains(digest),
+        "{missing}"
+    );
+    let changed = write(&remit, "look.js", &LOOK.replace("all is well", "all is fine"));
+    replay(&record, &changed).expect(1);
+}
+
+#[test]
+fn an_error_names_file_line_and_column() {
+    let remit = device();
+    let wrong = write(&remit, "wrong.js", &look("wrong", "export function detect() {\n  if (true {\n  }\n}\n"));
+    let refused = remit.run_plugin(&wrong, &[]).expect(20);
+    assert!(refused.stderr.contains("wrong.js:3:12: "), "{refused}");
+
+    let late = write(&remit, "late.js", &look("late", "export function detect() {\n  new Function(\"(\");\n}\n"));
+    let failed = remit.run_plugin(&late, &[]).expect(22).json();
+    assert!(failed["detail"].as_str().unwrap().contains("late.js:3:"), "{failed}");
+
+    let deep =
+        "const check = (info) => {\n  return info.nothing.at;\n};\nexport function detect() {\n  [{}].map(check);\n}\n";
+    let denied = "export async function detect() {\n  const { getService } = await import(\"msp:automation/service\");\n  \
+                  getService(\"cups\");\n}\n";
+    for (name, text, code, place, words) in [
+        ("thrown.js", look("thrown", deep), 22, (3, 10), "TypeError: "),
+        ("typed.ts", look("typed", &deep.replace("(info)", "(info: any)")), 22, (3, 10), "TypeError: "),
+        ("denied.js", look("denied", denied), 21, (4, 3), "`service` is not granted"),
+    ] {
+        let script = write(&remit, name, &text);
+        let ended = remit.run_plugin(&script, &[]).expect(code).json();
+        let expected = format!("{name}:{}:{}: {words}", place.0, place.1);
+        assert!(ended["detail"].as_str().unwrap().contains(&expected), "{expected}: {ended}");
+        let shown = remit.run(&["run", script.to_str().unwrap()]).expect(code);
+        assert!(format!("{shown}").contains(&expected), "{shown}");
+        let events = remit.events(ended["run"].as_str().unwrap());
+        let error = &events.last().unwrap()["error"];
+        let of = |name| attribute(error, name).to_owned();
+        assert_eq!((of("file"), of("line"), of("column")), (name.into(), place.0.to_string(), place.1.to_string()));
+        assert!(of("stack").contains(name), "{error}");
+    }
+}
+
+#[test]
+fn what_is_wrong_before_a_run_is_said_with_its_place() {
+    let remit = device();
+    let body = "export function detect() { return { verdict: \"compliant\", summary: \"\" }; }\n";
+    let head = "export const manifest = {\n  description: \"A test\",\n";
+    for (text, says) in [
+        (
+            format!("{head}}};\nimport {{ getService }} from \"msp:automation/service\";\n{body}"),
+            "x.js:4:1: it imports `service` (get-service)",
+        ),
+        (format!("{head}}};\nimport fs from \"node:fs\";\n{body}"), "x.js:4:16: `node:fs`"),
+        (
+            format!(
+                "{head}  capabilities: {{ service: {{ scope: [\"a\"], reason: \"…\" }} }},\n}};\nimport {{ get }} from \"msp:automation/service\";\n{body}"
+            ),
+            "x.js:5:10: `service` has no function `get`",
+        ),
+        (
+            format!("{head}  capabilities: {{ flies: {{ reason: \"…\" }} }},\n}};\n{body}"),
+            "x.js:3:19: capabilities.flies: no such interface",
+        ),
+        (format!("{head}  version: String(1),\n}};\n{body}"), "x.js:3:12: a manifest is read, and never run"),
+        (format!("{head}  versoin: \"1\",\n}};\n{body}"), "x.js:3:3: a manifest has no `versoin`"),
+        (format!("{head}}};\n"), "x.js:1:1: it exports no function `detect`"),
+        (body.to_owned(), "x.js:1:1: there is no `export const manifest"),
+    ] {
+        let script = write(&remit, "x.js", &text);
+        let refused = remit.run_plugin(&script, &[]).expect(20);
+        assert!(refused.stderr.contains(says), "{says}: {refused}");
+    }
+    let script = write(&remit, "x.js", &format!("{head}}};\n{body}"));
+    remit.run_plugin(&script, &[]).expect(0);
+}
+
+#[test]
+fn the_first_run_of_a_second_script_compiles_nothing() {
+    let remit = device();
+    let compiled = || {
+        let files = fs::read_dir(remit.state().join("compiled")).unwrap().map(|file| file.unwrap());
+        let code = files.filter(|file| file.file_name().to_str().unwrap().ends_with(".cwasm"));
+        code.map(|it| (it.file_name(), it.metadata().unwrap().modified().unwrap())).collect::<Vec<_>>()
+    };
+    let before = compiled();
+    assert_eq!(before.len(), 1);
+    for name in ["one", "two"] {
+        let body = "export function detect() { return { verdict: \"compliant\", summary: \"\" }; }\n";
+        let script = write(&remit, &format!("{name}.js"), &look(name, body));
+        remit.run_plugin(&script, &[]).expect(0);
+    }
+    assert_eq!(compiled(), before);
+}
+
+#[test]
+fn a_packed_script_is_a_plugin_like_any_other() {
+    let remit = device();
+    let script = write(&remit, "old-files.js", OLD_FILES);
+    let built = remit.run(&["build", script.to_str().unwrap()]).expect(0);
+    let packed = PathBuf::from(built.stdout.trim_end());
+    assert!(fs::metadata(&packed).unwrap().len() < 8 << 10, "kilobytes");
+    let label = |plugin: &Path| remit.run(&["--output", "json", "inspect", plugin.to_str().unwrap()]).expect(0).json();
+    let (of_file, of_packed) = (label(&script), label(&packed));
+    assert_eq!(of_file, of_packed);
+    assert_eq!(of_packed["remediates"], true);
+    let functions = |at: usize| of_packed["capabilities"][at]["functions"].clone();
+    assert_eq!((functions(0), functions(1)), (vec!["find-entries"].into(), vec!["remove-entries"].into()));
+    remit.run(&["check", packed.to_str().unwrap()]).expect(0);
+    let (_, bind) = scratch(&remit);
+    remit.run_plugin(&packed, &["--mode", "dry-run", "--bind", &bind]).expect(0);
+
+    let fixtures = remit.folder("scripts/old-files.fixtures");
+    let fixture = |age_days: u32, verdict: &str| {
+        let age = age_days * 86_400;
+        let file =
+            format!("[[files.entries]]\nroot = \"scratch\"\npath = \"a.log\"\nsize-bytes = 1\nage-seconds = {age}\n");
+        let found = "[[expect.findings]]\nfingerprint = \"old/a.log\"\nseverity = \"info\"\n";
+        let found = if verdict == "compliant" { "" } else { found };
+        format!("description = \"A file\"\n{file}[run]\nmode = \"detect\"\n[expect]\nverdict = \"{verdict}\"\n{found}")
+    };
+    fs::write(fixtures.join("old.toml"), fixture(60, "non-compliant")).unwrap();
+    fs::write(fixtures.join("new.toml"), fixture(1, "compliant")).unwrap();
+    remit.run(&["test", script.to_str().unwrap()]).expect(0);
+    fs::write(fixtures.join("new.toml"), fixture(1, "non-compliant")).unwrap();
+    remit.run(&["test", script.to_str().unwrap()]).expect(1);
+}
+
+#[test]
+fn a_hostile_script_ends_as_it_should_and_the_next_is_clean() {
+    let remit = device();
+    let limits = ["--limit", "cpu-ms=400", "--limit", "memory-bytes=16777216"];
+    for (name, body, code, detail) in [
+        ("loop", "export function detect() { for (;;) {} }", 25, "cpu-ms"),
+        (
+            "memory",
+            "export function detect() { const all = []; for (;;) all.push(new Array(1000).fill(all.length)); }",
+            25,
+            "memory-bytes",
+        ),
+        (
+            "huge",
+            "export function detect() { let text = \"x\"; for (;;) text += text; }",
+            22,
+            "huge.js:2:61: InternalError: string too long",
+        ),
+        ("whole", "export function detect() { \"x\".repeat(1 << 26); }", 25, "memory-bytes"),
+        ("regex", "export function detect() { /^(a+)+$/.test(\"a\".repeat(40) + \"!\"); }", 25, "cpu-ms"),
+        ("deep", "const down = (n) => down(n + 1) + 1;\nexport function detect() { down(0); }", 22, "deep.js:2:"),
+        ("sorts", "const f = () => [2, 1].sort(f);\nexport function detect() { f(); }", 22, "sorts.js:2:"),
+        (
+            "never",
+            "export async function detect() { await new Promise(() => {}); }",
+            22,
+            "it waits for something that never comes",
+        ),
+        (
+            "nothing",
+            "export function detect() { return 1; }",
+            22,
+            "nothing.js: what `detect` answered: must be an object",
+        ),
+        (
+            "reach",
+            "export async function detect() { (await import(\"msp:automation/process\")).listProcesses(); }",
+            21,
+            "`process` is not granted",
+        ),
+        ("source", "export async function detect() { await import(\"remit:script/source\"); }", 22, "source.js"),
+    ] {
+        let script = write(&remit, &format!("{name}.js"), &look(name, body));
+        let ended = remit.run_plugin(&script, &limits).expect(code).json();
+        assert!(ended["detail"].as_str().unwrap().contains(detail), "{name}: {detail}: {ended}");
+    }
+    // The control: the same limits, and work that fits them.
+    let modest = "export function detect() { const all = []; for (let i = 0; i < 1000; i++) all.push(\"x\".repeat(i));\n  \
+                  return { verdict: /^(a+)+$/.test(\"aaa\") ? \"compliant\" : \"unknown\", summary: `${all.length}` }; }";
+    remit.run_plugin(&write(&remit, "modest.js", &look("modest", modest)), &limits).expect(0);
+}
+
+#[test]
+fn a_flood_of_lines_is_counted() {
+    let remit = device();
+    let body = "export function detect() { for (let i = 0; i < 5000; i++) console.warn(`line ${i}`);\n  \
+                return { verdict: \"compliant\", summary: \"\" }; }";
+    let ran = remit.run_plugin(&write(&remit, "flood.js", &look("flood", body)), &[]).expect(0).json();
+    assert!(ran["resources"]["log-lines-dropped"].as_u64().unwrap() > 1000, "{ran}");
+}
+
+#[test]
+fn nothing_is_left_for_the_next_run() {
+    let remit = device();
+    let body = r#"const found = [typeof globalThis.left, typeof [].map, typeof JSON.stringify, typeof Object.prototype.left].join();
+globalThis.left = Object.prototype.left = 1;
+Array.prototype.map = JSON.stringify = null;
+Array.prototype[Symbol.iterator] = null;
+let frozen = "no";
+try { console.log = 1; } catch { frozen = "yes"; }
+export function detect() { console.log("seen", { a: [1] }); return { verdict: "compliant", summary: `${found} ${frozen}` }; }
+"#;
+    let script = write(&remit, "tamper.js", &look("tamper", body));
+    for _ in 0..2 {
+        let ran = remit.run_plugin(&script, &[]).expect(0).json();
+        assert_eq!(ran["summary"], "undefined,function,function,undefined yes");
+        assert_eq!(ran["log"][0]["message"], "seen {\"a\":[1]}", "what the runtime needs is out of its reach");
+    }
+}
