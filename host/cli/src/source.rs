@@ -35,7 +35,7 @@ pub(crate) fn pack(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Packs a script, and writes it beside its source.
 pub(crate) fn build_script(path: &Path) -> anyhow::Result<PathBuf> {
     let file = path.with_extension("wasm");
-    std::fs::write(&file, pack(path)?).with_context(|| format!("{}", file.display()))?;
+    whole::write(&file, &pack(path)?).with_context(|| format!("{}", file.display()))?;
     Ok(file)
 }
 
