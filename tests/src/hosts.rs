@@ -100,6 +100,8 @@ impl Host {
             .with_file("/etc/hostname", "managed\n")
             .with_file("/etc/hosts", "127.0.0.1 localhost managed\n")
             .with_file("/etc/apt/sources.list", "")
+            // What does not stop by itself is killed in good time: systemd's own 90 s are as long as a boot may take here.
+            .with_file("/etc/systemd/system.conf.d/stop.conf", "[Manager]\nDefaultTimeoutStopSec=15s\n")
             .with_masked("systemd-networkd-wait-online.service")
     }
 
@@ -161,6 +163,17 @@ impl Host {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("console")).unwrap()).into_owned()
     }
 
+    /// Why it is not up, as far as it says so.
+    fn evidence(&self) -> String {
+        let look = |command: &[&str]| {
+            let output = self.leader().and_then(|leader| inside(leader, command).output().ok());
+            output.map(|it| String::from_utf8_lossy(&it.stdout).into_owned()).unwrap_or_default()
+        };
+        let jobs = look(&["systemctl", "list-jobs", "--no-pager"]);
+        let processes = look(&["ps", "-eo", "pid,ppid,stat,etimes,args"]);
+        format!("{}\n{jobs}\n{processes}", self.console())
+    }
+
     fn wait_until_running(&mut self) {
         let state = self.wait(|host| {
             let leader = host.leader().filter(|&leader| system_bus(leader).exists())?;
@@ -180,7 +193,7 @@ impl Host {
                 return it;
             }
             assert!(!self.keeper.is_over(), "the host ended:\n{}", self.console());
-            assert!(Instant::now() < deadline, "the host is not up after {BOOT_S_MAX} s:\n{}", self.console());
+            assert!(Instant::now() < deadline, "the host is not up after {BOOT_S_MAX} s:\n{}", self.evidence());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
