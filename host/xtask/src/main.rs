@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the developer who started it")]
 
 mod command;
+mod declarations;
 mod long_forms;
 mod process;
 mod remit;

@@ -17,7 +17,7 @@ static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sdk");
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../wit");
 
 /// What of the SDK's folder is for the repository, and not for a plugin's project.
-const NOT_VENDORED: [&str; 3] = ["template", "tests", "target"];
+const NOT_VENDORED: [&str; 4] = ["template", "tests", "target", "javascript"];
 /// As long as the name of a plugin may be.
 const NAME_BYTES_MAX: usize = 64;
 

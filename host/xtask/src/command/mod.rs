@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod declarations;
 mod demo;
 mod new_plugin;
 mod plugins;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     NewPlugin(new_plugin::Args),
     Bench(bench::Args),
     ScriptRuntime(script_runtime::Args),
+    Declarations(declarations::Args),
 }
 
 impl Command {
@@ -36,6 +38,7 @@ impl Command {
             Self::NewPlugin(args) => new_plugin::run(&args),
             Self::Bench(args) => bench::run(&args),
             Self::ScriptRuntime(args) => script_runtime::run(&args),
+            Self::Declarations(args) => declarations::run(&args),
         }
     }
 }

@@ -9,8 +9,8 @@ use anyhow::bail;
 
 pub(crate) use contract::pin as pin_contract;
 
-use crate::long_forms;
 use crate::workspace::Workspace;
+use crate::{declarations, long_forms};
 
 /// Answers a line for everything that breaks it.
 type Rule = fn(&Workspace) -> anyhow::Result<Vec<String>>;
@@ -25,6 +25,7 @@ const RULES: &[(&str, Rule)] = &[
     ("every locked crate comes from crates.io", tree::sources),
     ("every long form of a test is one that `cargo xtask soak` runs", long_forms::astray),
     ("wit/README.md was read when wit/ changed", contract::pinned),
+    ("what other languages see of wit/ is what it says", declarations::stale),
 ];
 
 /// Checks every rule, and lists all that break one.
