@@ -363,6 +363,25 @@ fn a_hostile_script_ends_as_it_should_and_the_next_is_clean() {
 }
 
 #[test]
+fn text_is_bytes_and_bytes_are_text() {
+    let remit = device();
+    let body = r#"const bytes = new TextEncoder().encode("Grüße, 世界");
+const said = [bytes.length, new TextDecoder().decode(bytes), new TextDecoder().decode(bytes.buffer).length];
+said.push(new TextDecoder().decode(bytes.subarray(7, 8)), new TextDecoder().decode(new Uint8Array([0xef, 0xbb, 0xbf, 65])));
+for (const attempt of [
+  () => new TextDecoder("latin1"),
+  () => new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array([65, 0xff])),
+  () => new TextDecoder("utf-8", { fatal: true }).decode(bytes).length,
+]) {
+  try { said.push(attempt()); } catch (error) { said.push(error.name); }
+}
+export function detect() { return { verdict: "compliant", summary: said.join("|") }; }
+"#;
+    let ran = remit.run_plugin(&write(&remit, "text.js", &look("text", body)), &[]).expect(0).json();
+    assert_eq!(ran["summary"], "15|Grüße, 世界|9|,|A|RangeError|TypeError|9");
+}
+
+#[test]
 fn a_flood_of_lines_is_counted() {
     let remit = device();
     let body = "export function detect() { for (let i = 0; i < 5000; i++) console.warn(`line ${i}`);\n  \

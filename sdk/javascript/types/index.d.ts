@@ -362,6 +362,22 @@ declare const console: {
   error(...values: unknown[]): void;
 };
 
+/** Text to UTF-8. */
+declare class TextEncoder {
+  readonly encoding: "utf-8";
+  encode(input?: string): Uint8Array;
+}
+
+/** UTF-8 to text: a file, or the body of an answer. There is no other encoding. */
+declare class TextDecoder {
+  /** With `fatal`, what is no UTF-8 throws a `TypeError`; else it becomes U+FFFD. A mark at the beginning goes, without `ignoreBOM`. */
+  constructor(label?: "utf-8" | "utf8" | "UTF-8", options?: { fatal?: boolean; ignoreBOM?: boolean });
+  readonly encoding: "utf-8";
+  readonly fatal: boolean;
+  readonly ignoreBOM: boolean;
+  decode(input?: ArrayBufferView | ArrayBuffer): string;
+}
+
 /** What the host answers instead of doing what was asked; thrown by a plugin, why it gave up. */
 declare class HostError extends Error {
   constructor(error: import("msp:automation/types").Failure);

@@ -93,7 +93,7 @@ fn node<'js>(ctx: &Ctx<'js>, value: Value<'js>, depth: usize) -> Result<Node> {
     Ok(Node::Object(fields))
 }
 
-fn bytes_of(array: &TypedArray<'_, u8>) -> Vec<u8> {
+pub(crate) fn bytes_of(array: &TypedArray<'_, u8>) -> Vec<u8> {
     // SAFETY: no script runs while the bytes are copied.
     unsafe { array.as_bytes() }.unwrap_or_default().to_vec()
 }

@@ -2,16 +2,16 @@
 
 use rquickjs::context::intrinsic;
 use rquickjs::function::{Args, Rest};
-use rquickjs::{CaughtError, Context, Ctx, Exception, Function, Module, Persistent, Runtime, Value};
+use rquickjs::{CaughtError, Coerced, Context, Ctx, Exception, Function, Module, Persistent, Runtime, TypedArray, Value};
 
 use crate::bindings::remit::script::source::Script;
-use crate::convert::{from_js, to_js};
+use crate::convert::{bytes_of, from_js, to_js};
 use crate::failure::{Thrown, position};
 use crate::modules::{self, Host, REFUSE};
 use crate::node::Node;
 
-/// Runs before every script: `console`, and the class of errors that the host answers. Takes `(log: (level, text) => void)`,
-/// gives `(error) => HostError`.
+/// Runs before every script: `console`, text and bytes, and the class of errors that the host answers. Takes `log: (level, text) =>
+/// void`, [`encode`] and [`decode`], gives `(error) => HostError`.
 const PRELUDE: &str = include_str!("prelude.js");
 
 /// What the engine may use of its stack before it throws: less than the guest's stack holds, whatever is on it.
@@ -46,7 +46,9 @@ impl QuickJs {
         context.with(|ctx| {
             let prelude: Function = ctx.eval(PRELUDE).expect("the prelude");
             let log = Function::new(ctx.clone(), |level: String, text: String| crate::log(&level, &text)).expect("a function");
-            let refuse: Function = prelude.call((log,)).expect("the prelude");
+            let encode = Function::new(ctx.clone(), encode).expect("a function");
+            let decode = Function::new(ctx.clone(), decode).expect("a function");
+            let refuse: Function = prelude.call((log, encode, decode)).expect("the prelude");
             REFUSE.set(Some(Persistent::save(&ctx, refuse)));
             let random = Function::new(ctx.clone(), modules::random).expect("a function");
             let random = random.with_name("random").and_then(|random| random.with_length(0)).expect("a name");
@@ -61,6 +63,25 @@ impl QuickJs {
         self.context.with(|ctx| {
             evaluate(&ctx, script, export, arguments).map_err(|error| thrown(&ctx, error, &script.name))
         })
+    }
+}
+
+/// A text as UTF-8.
+fn encode(ctx: Ctx<'_>, text: Coerced<String>) -> rquickjs::Result<TypedArray<'_, u8>> {
+    TypedArray::new(ctx, text.0.into_bytes())
+}
+
+/// UTF-8 as text: what is none becomes U+FFFD, or is refused; the mark at its beginning goes, or stays.
+fn decode(ctx: Ctx<'_>, bytes: TypedArray<'_, u8>, is_fatal: bool, keeps_mark: bool) -> rquickjs::Result<String> {
+    let bytes = bytes_of(&bytes);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").filter(|_| !keeps_mark).unwrap_or(&bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) if is_fatal => {
+            let at = error.valid_up_to();
+            Err(Exception::throw_type(&ctx, &format!("byte {at} is no UTF-8")))
+        }
+        Err(_) => Ok(String::from_utf8_lossy(bytes).into_owned()),
     }
 }
 
@@ -105,7 +126,7 @@ fn thrown<'js>(ctx: &Ctx<'js>, error: rquickjs::Error, file: &str) -> Thrown {
             }
         }
         CaughtError::Value(value) => {
-            thrown.message = value.get::<rquickjs::Coerced<String>>().map_or_else(|_| "something".to_owned(), |text| text.0);
+            thrown.message = value.get::<Coerced<String>>().map_or_else(|_| "something".to_owned(), |text| text.0);
         }
     }
     thrown

@@ -1,7 +1,8 @@
-// Runs before every script, in strict mode, as an expression: (log) => ((error) => HostError).
-(log) => {
+// Runs before every script, in strict mode, as an expression: (log, encode, decode) => ((error) => HostError).
+(log, encode, decode) => {
   "use strict";
   const { stringify } = JSON;
+  const { isView } = ArrayBuffer;
   const text = String;
   const show = (value) => {
     if (typeof value === "string") return value;
@@ -35,7 +36,30 @@
     }
   }
   Object.defineProperty(HostError.prototype, "name", { value: "HostError" });
-  for (const [name, value] of [["console", console], ["HostError", HostError]]) {
+  /** Text to UTF-8, as the Encoding Standard has it. */
+  class TextEncoder {
+    get encoding() { return "utf-8"; }
+    encode(input = "") { return encode(text(input)); }
+  }
+  /** UTF-8 to text, as the Encoding Standard has it, but for streams and other encodings. */
+  class TextDecoder {
+    #fatal;
+    #keepsMark;
+    constructor(label = "utf-8", { fatal = false, ignoreBOM = false } = {}) {
+      if (label !== "utf-8" && label !== "utf8" && label !== "UTF-8") throw new RangeError(`no such encoding here: ${text(label)}; there is utf-8`);
+      this.#fatal = !!fatal;
+      this.#keepsMark = !!ignoreBOM;
+    }
+    get encoding() { return "utf-8"; }
+    get fatal() { return this.#fatal; }
+    get ignoreBOM() { return this.#keepsMark; }
+    decode(input) {
+      if (input === undefined) return "";
+      const bytes = isView(input) ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength) : new Uint8Array(input);
+      return decode(bytes, this.#fatal, this.#keepsMark);
+    }
+  }
+  for (const [name, value] of [["console", console], ["HostError", HostError], ["TextEncoder", TextEncoder], ["TextDecoder", TextDecoder]]) {
     Object.defineProperty(globalThis, name, { value, writable: false, configurable: false, enumerable: false });
   }
   return (error) => new HostError(error);
