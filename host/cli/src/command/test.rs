@@ -14,7 +14,7 @@ use artifact::{Cache, Plugin};
 use backends::Device;
 use console::style;
 use contract::run::{Event as TriggerEvent, Trigger, TriggerKind};
-use model::{Grants, Outcome, RunId, Verdict};
+use model::{Grants, Outcome, RunId};
 use runtime::{Compiler, Engine, MemoryRecorder, NoObserver, Request, Resumed};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -46,8 +46,8 @@ struct Tested {
     fixture: String,
     passed: bool,
     mode: &'static str,
-    verdict: Option<Verdict>,
-    outcome: Option<Outcome>,
+    /// Absent where it could not be run.
+    run: Option<Observed>,
     /// What is not as expected, a line each.
     differences: Vec<String>,
 }
@@ -83,10 +83,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 
 fn print(tested: &Tested) {
     let (name, mode) = (&tested.fixture, tested.mode);
-    let ended = match (tested.verdict, tested.outcome) {
-        (Some(verdict), Some(Outcome::Completed)) => verdict.to_string(),
-        (Some(_), Some(outcome)) => outcome.to_string(),
-        _ => "did not run".to_owned(),
+    let ended = match &tested.run {
+        Some(run) if run.outcome == Outcome::Completed => run.verdict.to_string(),
+        Some(run) => run.outcome.to_string(),
+        None => "did not run".to_owned(),
     };
     match tested.passed {
         true => output::text_marked(style("ok    ").green(), &format!("{name} ({mode}: {ended})")),
@@ -111,18 +111,16 @@ impl Bench {
             fixture: case.name.clone(),
             passed: false,
             mode: case.run.mode.word(),
-            verdict: None,
-            outcome: None,
+            run: None,
             differences: Vec::new(),
         };
         match self.execute(case).await {
             Ok((observed, device)) => {
-                tested.verdict = Some(observed.verdict);
-                tested.outcome = Some(observed.outcome);
                 tested.differences = differences::all(&case.expect, &observed);
                 let plugin = &self.plugin.manifest().plugin.name;
                 let device_id = &case.device.device.identity.device_id;
                 tested.differences.extend(differences::after(&case.expect.after, &device, plugin, device_id).await);
+                tested.run = Some(observed);
             }
             Err(error) => tested.differences.push(format!("{error:#}")),
         }

@@ -2,9 +2,11 @@
 
 use contract::types::{Error, Finding};
 use model::{EffectRecord, Event, Outcome, Verdict};
+use serde::Serialize;
 use serde_json::Value;
 
 /// A run, after its end.
+#[derive(Serialize)]
 pub(super) struct Observed {
     pub(super) verdict: Verdict,
     pub(super) outcome: Outcome,
