@@ -175,6 +175,11 @@ pub fn covers(grammar: ScopeGrammar, pattern: &str, entry: &str) -> bool {
                 _ => false,
             }
         }
+        // A pattern is no text that another pattern matches: `?` matches `*`, and means far less.
+        ScopeGrammar::Globs if entry.contains(['*', '?', '[', '{', '\\']) => {
+            let stem = pattern.strip_suffix('*').filter(|stem| !stem.contains(['*', '?', '[', '{', '\\']));
+            pattern == entry || stem.is_some_and(|stem| entry.starts_with(stem))
+        }
         _ => Scope::new(grammar, vec![pattern.to_owned()]).is_ok_and(|scope| scope.allows(entry)),
     }
 }
@@ -251,6 +256,18 @@ mod tests {
         assert!(!scope(ScopeGrammar::Names, &[]).allows("scratch"));
         assert!(scope(ScopeGrammar::None, &[]).allows("anything"));
         assert!(scope(ScopeGrammar::Names, &["*"]).allows("anything"));
+    }
+
+    #[test]
+    fn a_pattern_covers_no_wider_one() {
+        let check = |pattern: &str, entry: &str| covers(ScopeGrammar::Globs, pattern, entry);
+        assert!(
+            check("*", "?") && check("nginx*", "nginx-*") && check("nginx*", "nginx[*]") && check("ngin?", "nginx")
+        );
+        assert!(check("?", "?") && check("{a,b}", "a"));
+        for (pattern, entry) in [("?", "*"), ("[*]", "*"), ("nginx?", "nginx*"), ("nginx-*", "nginx*"), ("a*b", "a*")] {
+            assert!(!check(pattern, entry), "{pattern} {entry}");
+        }
     }
 
     #[test]

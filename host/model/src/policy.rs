@@ -52,10 +52,11 @@ pub fn grant_by_hand(
             grants.add(interface, granted);
             continue;
         }
-        let entries: Vec<&Allow> = allowed
+        let entries: Vec<&[String]> = allowed
             .iter()
             .filter(|allow| allow.plugin.as_deref().is_none_or(|name| name == manifest.plugin.name))
             .filter(|allow| allow.capability.interface == interface)
+            .map(|allow| allow.capability.scope.as_slice())
             .collect();
         let both = intersect(row.scope, &guarded, &entries);
         if entries.is_empty() || (row.scope != ScopeGrammar::None && both.is_empty() && !guarded.is_empty()) {
@@ -73,14 +74,30 @@ pub fn grant_by_hand(
     }
 }
 
-/// What both sides say: an entry counts where it stands on both, or where the other side's pattern covers it.
-fn intersect(grammar: ScopeGrammar, wished: &[String], allowed: &[&Allow]) -> Vec<String> {
-    if allowed.iter().any(|allow| allow.capability.scope.is_empty()) {
+/// The wishes, cut down to what an approval grants, and what it grants nothing of. An empty scope grants all that is wished.
+pub fn cut_down(wishes: &Grants, allowed: &Grants) -> (Grants, Vec<Capability>) {
+    let mut grants = Grants::default();
+    let mut missing = Vec::new();
+    for (interface, scope) in wishes.iter() {
+        let Some(row) = capability::interface(interface) else { continue };
+        let both = allowed.get(interface).map(|entries| intersect(row.scope, scope, &[entries]));
+        match both {
+            Some(both) if scope.is_empty() || !both.is_empty() => grants.add(interface, both),
+            _ => missing.push(Capability { interface: row.name, scope: scope.to_vec() }),
+        }
+    }
+    (grants, missing)
+}
+
+/// What both sides say: an entry counts where it stands on both, or where the other side's pattern covers it. A side without
+/// entries means all that is wished.
+fn intersect(grammar: ScopeGrammar, wished: &[String], allowed: &[&[String]]) -> Vec<String> {
+    if allowed.iter().any(|scope| scope.is_empty()) {
         return wished.to_vec();
     }
     let covers = |pattern: &str, entry: &str| pattern == entry || capability::covers(grammar, pattern, entry);
     let mut both = Vec::new();
-    for entry in allowed.iter().flat_map(|allow| &allow.capability.scope) {
+    for entry in allowed.iter().copied().flatten() {
         both.extend(wished.iter().filter(|wish| covers(entry, wish)).cloned());
         if wished.iter().any(|wish| covers(wish, entry)) {
             both.push(entry.clone());
@@ -152,6 +169,28 @@ mod tests {
         }
         let narrower = grant(&["https://api.example.com", "10.0.0.0/8"], &["http [10.1.0.0/16]"]).unwrap();
         assert_eq!(narrower, ["https://api.example.com", "10.1.0.0/16"]);
+    }
+
+    #[test]
+    fn an_approval_cuts_wishes_down() {
+        let grants = |entries: &[(&str, &[&str])]| {
+            let mut grants = Grants::default();
+            for (interface, scope) in entries {
+                grants.add(interface, scope.iter().map(|&entry| entry.to_owned()).collect());
+            }
+            grants
+        };
+        let wishes = grants(&[("device", &[]), ("files", &["scratch", "logs"])]);
+        let check = |allowed: &Grants| cut_down(&wishes, allowed);
+        assert_eq!(check(&wishes), (wishes.clone(), vec![]));
+        assert_eq!(check(&grants(&[("device", &[]), ("files", &[])])).0, wishes, "all that is wished");
+        assert_eq!(check(&grants(&[("device", &[]), ("files", &["logs", "other"])])).0.get("files").unwrap(), ["logs"]);
+        let missing = |allowed: &Grants| check(allowed).1.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(missing(&grants(&[("device", &[])])), ["files [scratch, logs]"]);
+        assert_eq!(missing(&grants(&[("files", &["other"])])), ["device", "files [scratch, logs]"]);
+        let any_service = grants(&[("service-control", &["*"])]);
+        let short = grants(&[("service-control", &["?"])]);
+        assert_eq!(cut_down(&any_service, &short).0, short, "a pattern is not what it matches");
     }
 
     #[test]
