@@ -20,6 +20,8 @@ pub(crate) const TO_TEST: &[&str] = &[
     "dpkg-dev",
     // The root of a managed host.
     "mmdebstrap",
+    // Signs, and verifies what we sign.
+    "openssh-client",
     // Boots one.
     "systemd-container",
 ];

@@ -9,7 +9,7 @@ use crate::tidy;
 use crate::workspace::Workspace;
 
 /// What must compile for Windows, where most managed devices are.
-const FOR_WINDOWS: [&str; 7] = ["model", "contract", "backends", "store", "artifact", "runtime", "cli"];
+const FOR_WINDOWS: [&str; 8] = ["model", "contract", "trust", "backends", "store", "artifact", "runtime", "cli"];
 const WINDOWS: &str = "x86_64-pc-windows-gnu";
 
 /// Check format, rules, lints, and the build for Windows

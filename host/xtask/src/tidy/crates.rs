@@ -32,10 +32,11 @@ fn forbidden(from: &Crate, to: &Dependency) -> Option<&'static str> {
 }
 
 /// Crates, and what must not be in them however it would get there.
-const NEVER_LINKED: [(&str, &str); 5] = [
+const NEVER_LINKED: [(&str, &str); 6] = [
     ("contract", "wasmtime"),
     ("model", "wasmtime"),
     ("store", "wasmtime"),
+    ("trust", "wasmtime"),
     ("backends", "wasmtime"),
     ("xtask", "wasmtime"),
 ];

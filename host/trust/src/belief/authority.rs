@@ -1,0 +1,216 @@
+//! Who may say what.
+
+use std::collections::BTreeSet;
+
+use contract::Class;
+use model::{Grants, capability};
+
+use super::{Document, Trust};
+use crate::signed::Signers;
+use crate::statement::{Approval, Assignment, Policy, Revocation, Root, RootKey, Roster, Rotation, Seat};
+use crate::{Key, Name, Names, Refusal, Statement, Time};
+
+/// How often a key may have come in the place of another since the last roster.
+const ROTATIONS_MAX: usize = 8;
+
+/// A list of the roster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Technician,
+    Reviewer,
+    Publisher,
+    Client,
+}
+
+impl Role {
+    const ALL: [Self; 4] = [Self::Technician, Self::Reviewer, Self::Publisher, Self::Client];
+
+    fn seats(self, roster: &Roster) -> &[Seat] {
+        match self {
+            Self::Technician => &roster.technicians,
+            Self::Reviewer => &roster.reviewers,
+            Self::Publisher => &roster.publishers,
+            Self::Client => &roster.clients,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Technician => "technician",
+            Self::Reviewer => "reviewer",
+            Self::Publisher => "publisher",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// Enough of the root's keys, of enough people.
+pub(super) fn by_root(root: &Root, signers: &Signers) -> Result<(), Vec<Refusal>> {
+    let of_root: Vec<&RootKey> = root.keys.iter().filter(|it| signers.keys.contains(&it.key)).collect();
+    let people: BTreeSet<&Name> = of_root.iter().map(|it| &it.person).collect();
+    let (keys, found, wanted) = (of_root.len(), people.len(), root.threshold);
+    let short = match () {
+        () if keys < wanted as usize => Refusal::TooFewKeys { found: keys, wanted },
+        () if found < wanted as usize => Refusal::TooFewPeople { found, keys, wanted },
+        () => return Ok(()),
+    };
+    // Who signed badly is told so first.
+    let mut refusals = signers.refused.clone();
+    refusals.push(short);
+    Err(refusals)
+}
+
+/// The key that goes says so, and the key that comes is there.
+pub(super) fn by_both(rotation: &Document<Rotation>) -> Result<(), Vec<Refusal>> {
+    let (signers, body) = (rotation.signers(), &rotation.read.body);
+    let missing: Vec<&Key> = [&body.old, &body.new].into_iter().filter(|key| !signers.keys.contains(key)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut refusals = signers.refused.clone();
+    refusals.push(Refusal::RotationHalfSigned { missing: missing.iter().map(|key| key.fingerprint()).collect() });
+    Err(refusals)
+}
+
+impl Trust {
+    pub(super) fn by_reviewer(&self, approval: &Document<Approval>) -> Result<&Seat, Vec<Refusal>> {
+        let body = &approval.read.body;
+        let seat = self.by_seat(Role::Reviewer, approval, |_, _| Ok(()))?;
+        let too_much = above(&body.grants, seat.class_max);
+        let problem = match too_much {
+            _ if !seat.clients.cover(&body.clients) => {
+                format!("the approval is for clients {}, and the seat for {}", body.clients, seat.clients)
+            }
+            Some((interface, class)) => format!("`{interface}` is {class}, and the seat ends at {}", seat.class_max),
+            None => return Ok(seat),
+        };
+        Err(vec![Refusal::OutOfScope { who: seat.holder.clone(), problem }])
+    }
+
+    /// A policy is the client's, or the root's in its place.
+    pub(super) fn by_client(&self, policy: &Document<Policy>) -> Result<(), Vec<Refusal>> {
+        if by_root(self.root(), policy.signers()).is_ok() {
+            return Ok(());
+        }
+        let seat = self.by_seat(Role::Client, policy, |_, _| Ok(()))?;
+        for_client(seat, &policy.read.body.client).map_err(|refusal| vec![refusal])
+    }
+
+    pub(super) fn by_technician(&self, assignment: &Document<Assignment>) -> Result<(), Vec<Refusal>> {
+        let seat = self.by_seat(Role::Technician, assignment, |_, _| Ok(()))?;
+        for_client(seat, &assignment.read.body.client).map_err(|refusal| vec![refusal])
+    }
+
+    /// Somebody who may revoke at all, and not the root's keys: those end with the next root.
+    pub(super) fn by_revoker(&self, revocation: &Document<Revocation>) -> Result<(), Vec<Refusal>> {
+        let is_root_s = |key: &Key| self.root().keys.iter().any(|it| it.key == *key);
+        if revocation.read.body.keys.iter().any(is_root_s) {
+            let problem = "a key of the root ends with the next root, which leaves it out".to_owned();
+            return Err(vec![Refusal::WrongContent { problem }]);
+        }
+        let by_root = by_root(self.root(), revocation.signers()).is_ok();
+        if by_root || self.by_seat(Role::Reviewer, revocation, |_, _| Ok(())).is_ok() {
+            return Ok(());
+        }
+        let seat = self.by_seat(Role::Publisher, revocation, |_, _| Ok(()))?;
+        match revocation.read.body.keys.iter().find(|key| !self.is_of_publisher(key, &seat.holder)) {
+            None => Ok(()),
+            Some(key) => {
+                let problem = format!("the key {} is not of that publisher", key.fingerprint());
+                Err(vec![Refusal::OutOfScope { who: seat.holder.clone(), problem }])
+            }
+        }
+    }
+
+    /// The seat of whoever signed, where there is one that fits; else what is wrong with each signature.
+    pub(super) fn by_seat<T: Statement>(
+        &self,
+        role: Role,
+        document: &Document<T>,
+        fits: impl Fn(&Key, &Seat) -> Result<(), Refusal>,
+    ) -> Result<&Seat, Vec<Refusal>> {
+        let signers = document.signers();
+        let mut refusals = signers.refused.clone();
+        for key in &signers.keys {
+            let seat = self.seat(role, key, document.read.created);
+            match seat.and_then(|seat| fits(key, seat).map(|()| seat)) {
+                Ok(seat) => return Ok(seat),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        Err(refusals)
+    }
+
+    /// The seat that a key had when it signed, and has not lost since.
+    fn seat(&self, role: Role, key: &Key, created: Time) -> Result<&Seat, Refusal> {
+        let roster = self.roster().ok_or(Refusal::NoRoster)?;
+        let seated = self.seated(key, created)?;
+        let fingerprint = || key.fingerprint();
+        let mut seats = role.seats(roster).iter().filter(|seat| seat.key == *seated).peekable();
+        let Some(first) = seats.peek().copied() else {
+            let elsewhere = Role::ALL.into_iter().find(|it| it.seats(roster).iter().any(|seat| seat.key == *seated));
+            return Err(match elsewhere {
+                Some(found) => Refusal::OtherRole { key: fingerprint(), found: found.word(), role: role.word() },
+                None => Refusal::UnknownKey { key: fingerprint(), role: role.word() },
+            });
+        };
+        if let Some(seat) = seats.find(|seat| seat.from <= created && created < seat.until) {
+            return Ok(seat);
+        }
+        Err(match created < first.from {
+            true => Refusal::KeyNotYetValid { key: fingerprint(), from: first.from, created },
+            false => Refusal::KeyExpired { key: fingerprint(), until: first.until, created },
+        })
+    }
+
+    /// The key in whose seat this one sits: itself, or the one in whose place it came. Nothing on the way is compromised, and
+    /// each counted when this was signed.
+    fn seated<'a>(&'a self, key: &'a Key, created: Time) -> Result<&'a Key, Refusal> {
+        self.ended.check_key(key, created)?;
+        if let Some(gone) = self.rotations.values().find(|it| it.read.body.old == *key)
+            && created >= gone.read.created
+        {
+            return Err(Refusal::KeyRetired { key: key.fingerprint(), since: gone.read.created, created });
+        }
+        let mut seated = key;
+        for _ in 0..ROTATIONS_MAX {
+            let Some(came) = self.rotations.values().find(|it| it.read.body.new == *seated) else { break };
+            let (from, until) = (came.read.created, came.read.body.expires);
+            if created < from {
+                return Err(Refusal::KeyNotYetValid { key: key.fingerprint(), from, created });
+            }
+            if created >= until {
+                return Err(Refusal::KeyExpired { key: key.fingerprint(), until, created });
+            }
+            seated = &came.read.body.old;
+            self.ended.check_compromised(seated)?;
+        }
+        Ok(seated)
+    }
+
+    /// Whether a key has, or came into, a seat of this publisher, whenever that was.
+    pub(super) fn is_of_publisher(&self, key: &Key, namespace: &Name) -> bool {
+        let has_seat = |key: &Key| {
+            let mut seats = self.roster().into_iter().flat_map(|roster| &roster.publishers);
+            seats.any(|seat| seat.holder == *namespace && seat.key == *key)
+        };
+        let before = self.rotations.values().find(|it| it.read.body.new == *key);
+        has_seat(key) || before.is_some_and(|it| has_seat(&it.read.body.old))
+    }
+}
+
+fn for_client(seat: &Seat, client: &Name) -> Result<(), Refusal> {
+    match seat.clients.cover(&Names::These(vec![client.clone()])) {
+        true => Ok(()),
+        false => {
+            let problem = format!("it is about the client `{client}`, and the seat is for {}", seat.clients);
+            Err(Refusal::OutOfScope { who: seat.holder.clone(), problem })
+        }
+    }
+}
+
+/// The first interface above a class, and its class.
+pub(super) fn above(grants: &Grants, most: Class) -> Option<(&str, Class)> {
+    let rows = grants.iter().filter_map(|(interface, _)| Some((interface, capability::interface(interface)?.class)));
+    rows.into_iter().find(|(_, class)| *class > most)
+}

@@ -1,0 +1,161 @@
+//! What a host believes, on its disk: a file a document, each whole or not there. The pin is written once.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use model::Digest;
+use semver::Version;
+
+use crate::file::{self, Error};
+use crate::{Kind, Refusal, Signed, Taken, Trust};
+
+/// The most documents of a kind that are read. A host has one policy and some approvals a client.
+const DOCUMENTS_MAX: usize = 10_000;
+
+/// The file of versions that ran.
+const VERSIONS: &str = "versions.json";
+
+/// A folder that whoever opens it has made sure nobody else may write to.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+/// What was found in a folder.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is believed.
+    pub trust: Trust,
+    /// Files that hold nothing to believe, and why: they are left out.
+    pub left_out: Vec<(PathBuf, Vec<Refusal>)>,
+}
+
+impl Folder {
+    /// This folder. It need not be there: then nothing is pinned.
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Pins a root, once: another one needs another folder.
+    pub fn pin(&self, trust: &Trust, root: &Signed) -> Result<(), Error> {
+        let path = self.0.join("pin");
+        match self.pinned()? {
+            Some(pinned) if pinned != trust.pin() => {
+                Err(Error::Refused(path, Refusal::NotTheRoot { found: trust.pin(), pinned }))
+            }
+            Some(_) => Ok(()),
+            None => {
+                // The pin comes last: without it the folder is as good as empty.
+                self.write(Kind::Root, &file_of_root(trust.root().serial), root)?;
+                file::replace(&path, format!("{}\n", trust.pin()).as_bytes())
+            }
+        }
+    }
+
+    /// The fingerprint that is pinned here.
+    pub fn pinned(&self) -> Result<Option<Digest>, Error> {
+        let path = self.0.join("pin");
+        match file::read_bounded(&path) {
+            Err(Error::Io(_, error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(other) => Err(other),
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let wrong = |problem: String| Error::Refused(path, Refusal::WrongContent { problem });
+                text.trim_end().parse().map(Some).map_err(|error: model::digest::NotADigest| wrong(error.to_string()))
+            }
+        }
+    }
+
+    /// All that is believed here; none where nothing is pinned.
+    pub fn load(&self) -> Result<Option<Loaded>, Error> {
+        let Some(pin) = self.pinned()? else { return Ok(None) };
+        let mut roots = Vec::new();
+        for path in self.list(Kind::Root)? {
+            roots.push((path.clone(), file::read(&path)?));
+        }
+        let mut left_out = Vec::new();
+        let first = roots.iter().position(|(_, root)| Digest::of(root.statement()) == pin);
+        let missing =
+            || Error::Refused(self.0.clone(), Refusal::WrongContent { problem: format!("the root {pin} is gone") });
+        let (path, root) = first.and_then(|at| roots.get(at)).ok_or_else(missing)?;
+        let refused = |refusals: Vec<Refusal>| {
+            let problem = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            Error::Refused(path.clone(), Refusal::WrongContent { problem })
+        };
+        let mut trust = Trust::pinned(pin, root).map_err(refused)?;
+        let later = roots.iter().skip(first.map_or(0, |at| at + 1));
+        later.for_each(|(path, root)| restore(&mut trust, path, root, &mut left_out));
+        for kind in Kind::all().filter(|kind| !matches!(kind, Kind::Root | Kind::Plugin)) {
+            for path in self.list(kind)? {
+                match file::read(&path) {
+                    Ok(signed) => restore(&mut trust, &path, &signed, &mut left_out),
+                    Err(Error::Refused(path, refusal)) => left_out.push((path, vec![refusal])),
+                    Err(other) => return Err(other),
+                }
+            }
+        }
+        trust.restore_versions(self.versions()?);
+        trust.settle();
+        Ok(Some(Loaded { trust, left_out }))
+    }
+
+    /// Keeps a document that was taken, in the place of an older one.
+    pub fn keep(&self, taken: &Taken, signed: &Signed, trust: &Trust) -> Result<(), Error> {
+        match taken.kind {
+            Kind::Root => self.write(Kind::Root, &file_of_root(trust.root().serial), signed),
+            kind => self.write(kind, &taken.subject, signed),
+        }
+    }
+
+    /// Keeps which versions ran.
+    pub fn keep_versions(&self, trust: &Trust) -> Result<(), Error> {
+        let text = serde_json::to_vec(trust.versions()).unwrap_or_default();
+        file::replace(&self.0.join(VERSIONS), &text)
+    }
+
+    fn versions(&self) -> Result<BTreeMap<String, Version>, Error> {
+        let path = self.0.join(VERSIONS);
+        match file::read_bounded(&path) {
+            Err(Error::Io(_, error)) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+            Err(other) => Err(other),
+            // Without it every old version could run again: whoever looks after the host decides, and not this line.
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| Error::Refused(path, Refusal::NotJson { problem: error.to_string() })),
+        }
+    }
+
+    fn write(&self, kind: Kind, name: &str, signed: &Signed) -> Result<(), Error> {
+        let folder = self.0.join(kind.word());
+        std::fs::create_dir_all(&folder).map_err(|error| Error::Io(folder.clone(), error))?;
+        file::replace(&folder.join(format!("{name}.signed")), &signed.to_text())
+    }
+
+    /// The documents of a kind, in the order of their names.
+    fn list(&self, kind: Kind) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.0.join(kind.word());
+        let io = |error| Error::Io(folder.clone(), error);
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io)?,
+        };
+        let mut paths = Vec::new();
+        for entry in entries.take(DOCUMENTS_MAX) {
+            let path = entry.map_err(io)?.path();
+            if path.extension() == Some("signed".as_ref()) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+/// Roots are read in the order of their numbers.
+fn file_of_root(serial: u64) -> String {
+    format!("{serial:020}")
+}
+
+fn restore(trust: &mut Trust, path: &Path, signed: &Signed, left_out: &mut Vec<(PathBuf, Vec<Refusal>)>) {
+    if let Err(refusals) = trust.restore(signed) {
+        left_out.push((path.to_owned(), refusals));
+    }
+}

@@ -1,0 +1,32 @@
+//! Statements, signatures, and what a host believes.
+//!
+//! In go bytes from anywhere, out comes an [`Approved`] plugin, which nothing else can make, or every reason why not. All of it
+//! works offline, and nobody who stores or carries the bytes is trusted. Time is handed in; files are touched by [`file`] and
+//! [`Folder`] alone, and an agent is asked by [`Signer`] alone.
+
+mod belief;
+pub mod file;
+mod folder;
+mod json;
+mod key;
+mod name;
+mod refusal;
+mod signature;
+mod signed;
+mod signer;
+pub mod statement;
+mod time;
+
+pub use belief::{Approved, Check, Decision, FirstUse, Place, Request, Taken, Trust};
+pub use folder::{Folder, Loaded};
+pub use key::{Key, NotAKey};
+pub use name::{Name, Names, NotAName};
+pub use refusal::Refusal;
+pub use signature::{SIGNATURE_BYTES_MAX, SIGNATURES_MAX};
+pub use signed::{SIGNED_BYTES_MAX, Signed, Signers};
+pub use signer::{Error as SignError, Signer};
+pub use statement::{Kind, Read, Statement};
+pub use time::{NotATime, Time};
+
+#[cfg(test)]
+mod tests;

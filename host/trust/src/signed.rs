@@ -1,0 +1,117 @@
+use std::sync::OnceLock;
+
+use crate::statement::{self, STATEMENT_BYTES_MAX, Statement};
+use crate::{Key, Kind, Read, Refusal, Signer, signature, signer};
+
+/// The most bytes of a statement and its signatures in one file.
+pub const SIGNED_BYTES_MAX: usize = STATEMENT_BYTES_MAX + signature::SIGNATURES_MAX * signature::SIGNATURE_BYTES_MAX;
+
+/// A statement's very bytes, and the signatures over them. Nothing is known of either yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    statement: Vec<u8>,
+    signatures: Vec<String>,
+}
+
+impl Signed {
+    /// What was received: the statement, and each signature as it was attached.
+    pub fn new(statement: Vec<u8>, signatures: Vec<String>) -> Self {
+        Self { statement, signatures }
+    }
+
+    /// From a statement and the text of its `.sig`, with one signature or several.
+    pub fn detached(statement: Vec<u8>, signatures: &str) -> Result<Self, Refusal> {
+        Ok(Self { statement, signatures: signature::split(signatures)? })
+    }
+
+    /// Both in one file: a statement is one line, and what follows are its signatures.
+    pub fn from_text(text: &[u8]) -> Result<Self, Refusal> {
+        if text.len() > SIGNED_BYTES_MAX {
+            return Err(Refusal::TooLarge { bytes: text.len(), most: SIGNED_BYTES_MAX });
+        }
+        let at = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+        let (statement, rest) = text.split_at(at);
+        let rest = std::str::from_utf8(rest);
+        let rest = rest.map_err(|_| Refusal::NotASignature { problem: "it is no text".to_owned() })?;
+        Self::detached(statement.to_vec(), rest)
+    }
+
+    /// As one file.
+    pub fn to_text(&self) -> Vec<u8> {
+        let mut text = self.statement.clone();
+        text.push(b'\n');
+        text.extend(self.signatures.concat().bytes());
+        text
+    }
+
+    /// The bytes that are signed.
+    pub fn statement(&self) -> &[u8] {
+        &self.statement
+    }
+
+    /// As they were attached.
+    pub fn signatures(&self) -> &[String] {
+        &self.signatures
+    }
+
+    /// Which kind it says to be.
+    pub fn kind(&self) -> Result<Kind, Refusal> {
+        statement::kind_of(&self.statement)
+    }
+
+    /// Signs it, beside whoever did already. What could not be read as what it says to be is signed by nobody.
+    pub fn sign(&mut self, signer: &mut Signer) -> Result<(), signer::Error> {
+        let kind = self.kind()?;
+        self.signatures.push(signer.sign(kind, &self.statement)?);
+        Ok(())
+    }
+
+    /// The keys that really signed, each once, and what is wrong with the other signatures. It says nothing of who they are.
+    pub fn signers(&self, kind: Kind) -> Signers {
+        let mut signers = Signers { keys: Vec::new(), refused: Vec::new() };
+        if self.signatures.len() > signature::SIGNATURES_MAX {
+            let (found, most) = (self.signatures.len(), signature::SIGNATURES_MAX);
+            signers.refused.push(Refusal::TooManySignatures { found, most });
+            return signers;
+        }
+        for text in &self.signatures {
+            match signature::verify(kind, &self.statement, text) {
+                Ok(key) if signers.keys.contains(&key) => {}
+                Ok(key) => signers.keys.push(key),
+                Err(refusal) => signers.refused.push(refusal),
+            }
+        }
+        if self.signatures.is_empty() {
+            signers.refused.push(Refusal::NoSignature);
+        }
+        signers
+    }
+}
+
+/// Who signed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signers {
+    /// The keys of signatures that hold.
+    pub keys: Vec<Key>,
+    /// What is wrong with the others.
+    pub refused: Vec<Refusal>,
+}
+
+/// A statement that was read. Its signatures are looked at when somebody asks: of a hundred approvals a run needs one.
+#[derive(Clone, Debug)]
+pub(crate) struct Document<T> {
+    pub(crate) read: Read<T>,
+    signed: Signed,
+    signers: OnceLock<Signers>,
+}
+
+impl<T: Statement> Document<T> {
+    pub(crate) fn open(signed: &Signed) -> Result<Self, Refusal> {
+        let read = statement::read(&signed.statement)?;
+        Ok(Self { read, signed: signed.clone(), signers: OnceLock::new() })
+    }
+
+    pub(crate) fn signers(&self) -> &Signers {
+        self.signers.get_or_init(|| self.signed.signers(T::KIND))
+    }
+}

@@ -1,0 +1,120 @@
+//! Who signs: a key in a file, or one that an agent keeps and never shows.
+
+use std::path::{Path, PathBuf};
+
+use ssh_agent_client_rs::Client;
+use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
+use zeroize::Zeroizing;
+
+use crate::key::NotAKey;
+use crate::{Key, Kind, Refusal, signature};
+
+/// The most bytes of a key's file.
+const KEY_FILE_BYTES_MAX: u64 = 16 << 10;
+
+/// Something that signs.
+pub struct Signer(Way);
+
+enum Way {
+    File(Box<PrivateKey>),
+    Agent { agent: Client, key: Key },
+}
+
+/// Why nothing was signed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read.
+    #[error("the key {}", .0.display())]
+    File(PathBuf, #[source] std::io::Error),
+    /// What is in it is no key.
+    #[error("the key {}: {problem}", path.display())]
+    NotAKeyFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It does not open it.
+    #[error("the passphrase does not open the key {}", .0.display())]
+    Passphrase(PathBuf),
+    /// There is only a handle in the file.
+    #[error("the key {} lives in hardware, which `ssh-agent` speaks to: `ssh-add` it, and name its `.pub`", .0.display())]
+    Hardware(PathBuf),
+    /// A kind that does not count.
+    #[error(transparent)]
+    Kind(#[from] NotAKey),
+    /// There is no agent.
+    #[error("no `ssh-agent` answers at {}", .0.display())]
+    NoAgent(PathBuf, #[source] ssh_agent_client_rs::Error),
+    /// The agent does not have it, or its holder said no.
+    #[error("`ssh-agent` did not sign with {key}: `ssh-add -L` shows what it has")]
+    Agent {
+        /// Which key.
+        key: String,
+        /// What it said.
+        source: ssh_agent_client_rs::Error,
+    },
+    /// The signature could not be made or written.
+    #[error("the signature could not be made")]
+    Library(#[from] ssh_key::Error),
+    /// What should be signed is wrong, or what was signed does not hold.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Signer {
+    /// With the key in a file; whoever holds it is asked for the passphrase where it has one.
+    pub fn from_file(
+        path: &Path,
+        passphrase: impl FnOnce() -> std::io::Result<Zeroizing<String>>,
+    ) -> Result<Self, Error> {
+        let io = |error| Error::File(path.to_owned(), error);
+        let not_a_key = |problem: String| Error::NotAKeyFile { path: path.to_owned(), problem };
+        if std::fs::metadata(path).map_err(io)?.len() > KEY_FILE_BYTES_MAX {
+            return Err(not_a_key(format!("it has more than {KEY_FILE_BYTES_MAX} bytes")));
+        }
+        let text = Zeroizing::new(std::fs::read(path).map_err(io)?);
+        let mut key = PrivateKey::from_openssh(&*text).map_err(|error| not_a_key(error.to_string()))?;
+        let public = Key::new(key.public_key().key_data().clone())?;
+        if public.is_hardware() {
+            return Err(Error::Hardware(path.to_owned()));
+        }
+        if key.is_encrypted() {
+            let passphrase = passphrase().map_err(io)?;
+            key = key.decrypt(passphrase.as_bytes()).map_err(|_| Error::Passphrase(path.to_owned()))?;
+        }
+        Ok(Self(Way::File(Box::new(key))))
+    }
+
+    /// With a key that the agent at this socket has. It never leaves the agent.
+    pub fn from_agent(socket: &Path, key: Key) -> Result<Self, Error> {
+        let agent = Client::connect(socket).map_err(|error| Error::NoAgent(socket.to_owned(), error))?;
+        Ok(Self(Way::Agent { agent, key }))
+    }
+
+    /// Its public half.
+    pub fn key(&self) -> Result<Key, Error> {
+        match &self.0 {
+            Way::File(key) => Ok(Key::new(key.public_key().key_data().clone())?),
+            Way::Agent { key, .. } => Ok(key.clone()),
+        }
+    }
+
+    /// A signature over a statement, as `ssh-keygen` writes it. One that would not hold is not given: of a hardware key that
+    /// nobody touched, say.
+    pub(crate) fn sign(&mut self, kind: Kind, statement: &[u8]) -> Result<String, Error> {
+        let signature = match &mut self.0 {
+            Way::File(key) => key.sign(kind.namespace(), HashAlg::Sha512, statement)?,
+            Way::Agent { agent, key } => {
+                let data = SshSig::signed_data(kind.namespace(), HashAlg::Sha512, statement)?;
+                let public = PublicKey::from(key.data().clone());
+                let signed = agent.sign(&public, &data);
+                let signed = signed.map_err(|source| Error::Agent { key: key.fingerprint(), source })?;
+                SshSig::new(key.data().clone(), kind.namespace(), HashAlg::Sha512, signed)?
+            }
+        };
+        let text = signature.to_pem(LineEnding::LF)?;
+        signature::verify(kind, statement, &text)?;
+        Ok(text)
+    }
+}

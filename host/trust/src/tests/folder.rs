@@ -1,0 +1,106 @@
+use model::Digest;
+use semver::Version;
+
+use super::world::{NOW, World, name, time};
+use crate::belief::FirstUse;
+use crate::{Folder, Signed, Trust};
+
+/// A folder that was given everything, document by document.
+fn filled(world: &World) -> (tempfile::TempDir, Folder) {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::new(place.path().join("trust"));
+    std::fs::create_dir(place.path().join("trust")).unwrap();
+    let root = world.root.signed();
+    let mut trust = Trust::pinned(Digest::of(root.statement()), &root).unwrap();
+    folder.pin(&trust, &root).unwrap();
+    for document in [world.roster.signed(), world.approval.signed(), world.policy.signed()].iter().chain(&world.later) {
+        let taken = trust.take(document, time(NOW)).unwrap();
+        assert!(taken.is_new);
+        folder.keep(&taken, document, &trust).unwrap();
+    }
+    (place, folder)
+}
+
+fn decides(world: &World, folder: &Folder) -> bool {
+    let trust = folder.load().unwrap().unwrap().trust;
+    world.decide(&trust, world.client.as_ref(), &world.tags).approved.is_some()
+}
+
+#[test]
+fn what_was_kept_is_believed_again() {
+    let mut world = World::new();
+    let next = crate::statement::Root { serial: 2, ..world.root.body.clone() };
+    world.later.push(super::world::signed("2026-09-01T00:00:00Z", &next, &["ann", "ben"]));
+    let (_place, folder) = filled(&world);
+    assert!(decides(&world, &folder));
+    let loaded = folder.load().unwrap().unwrap();
+    assert_eq!((loaded.trust.root().serial, loaded.left_out.len()), (2, 0));
+    assert_eq!(loaded.trust.roster().unwrap(), &world.roster.body);
+    assert_eq!(loaded.trust.policy(&name("acme")).unwrap(), &world.policy.body);
+    assert_eq!(loaded.trust.approvals().count(), 1);
+    assert!(Folder::new("/nowhere".into()).load().unwrap().is_none(), "nothing is pinned");
+}
+
+#[test]
+fn which_versions_ran_is_kept() {
+    let world = World::new();
+    let (_place, folder) = filled(&world);
+    let mut loaded = folder.load().unwrap().unwrap();
+    let approved = world.decide(&loaded.trust, world.client.as_ref(), &world.tags).approved.unwrap();
+    loaded.trust.ran(&approved);
+    folder.keep_versions(&loaded.trust).unwrap();
+    assert!(decides(&world, &folder), "the same version again");
+    let mut older = World::new();
+    older.plugin.version = Version::new(1, 1, 9);
+    older.said.body.version = older.plugin.version.clone();
+    assert!(!decides(&older, &folder));
+    std::fs::remove_file(_place.path().join("trust/versions.json")).unwrap();
+    assert!(decides(&older, &folder), "the control");
+}
+
+#[test]
+fn a_file_that_was_touched_is_left_out_and_named() {
+    let world = World::new();
+    let (place, folder) = filled(&world);
+    let path = place.path().join("trust/approval/cleanup.signed");
+    let whole = std::fs::read(&path).unwrap();
+    let mut touched = whole.clone();
+    touched[200] ^= 1;
+    std::fs::write(&path, &touched).unwrap();
+    assert!(!decides(&world, &folder));
+    std::fs::write(&path, b"x").unwrap();
+    let left_out = folder.load().unwrap().unwrap().left_out;
+    assert_eq!(left_out.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>(), std::slice::from_ref(&path));
+    std::fs::write(&path, &whole).unwrap();
+    assert!(decides(&world, &folder), "the control");
+    std::fs::write(place.path().join("trust/roster/roster.signed"), b"x").unwrap();
+    assert!(!decides(&world, &folder), "nobody may sign anything");
+}
+
+#[test]
+fn a_folder_is_pinned_once() {
+    let world = World::new();
+    let (place, folder) = filled(&world);
+    let mut other = World::new();
+    other.root.body.msp = name("another-msp");
+    let root = other.root.signed();
+    let trust = Trust::pinned(Digest::of(root.statement()), &root).unwrap();
+    assert!(folder.pin(&trust, &root).is_err());
+    assert!(decides(&world, &folder), "nothing changed");
+    let root = world.root.signed();
+    folder.pin(&Trust::pinned(Digest::of(root.statement()), &root).unwrap(), &root).unwrap();
+    std::fs::remove_dir_all(place.path().join("trust/root")).unwrap();
+    assert!(folder.load().is_err(), "a pin without its root is no reason to believe nothing");
+}
+
+#[test]
+fn a_root_is_taken_at_first_use_only_by_its_fingerprint() {
+    let root = World::new().root.signed();
+    let first = || FirstUse::of(&root).unwrap();
+    assert_eq!(first().fingerprint(), Digest::of(root.statement()));
+    assert_eq!(first().root().msp, name("example-msp"));
+    assert!(first().confirm(first().fingerprint()).is_ok());
+    assert_eq!(first().confirm(Digest::of(b"another")).unwrap_err().code(), "not-the-root");
+    let half = Signed::new(root.statement().to_vec(), root.signatures()[..1].to_vec());
+    assert_eq!(FirstUse::of(&half).unwrap_err()[0].code(), "too-few-keys");
+}

@@ -1,0 +1,8 @@
+//! The attacks, the twins of OpenSSH, and what old and new say to each other.
+
+mod attacks;
+mod folder;
+mod formats;
+mod hardware;
+mod openssh;
+mod world;
