@@ -49,7 +49,7 @@ declare module "msp:automation/files" {
     /** At most so many, 1 to 10,000. */
     limit: number;
     /**
-     * More by name: `kind`, `owner`, `one-file-system` (`true` or `false`), `order` (`path`, `oldest`, `largest`), and with `path`
+     * More by name: `kind`, `owner`, `one-file-system` (`true` or `false`), `order` (`path`, `oldest`, `newest`, `largest`), and with `path`
      * also `after`: only what comes after this path, which is how to read on from a page that was cut.
      */
     attributes?: Attributes | null;

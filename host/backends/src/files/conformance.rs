@@ -175,6 +175,9 @@ async fn finds<B: files::Backend + files_write::Backend + files_erase::Backend>(
     assert_eq!(it.paths(Selection { limit: 2, ..with("order", "largest") }).await.0, ["a-b", "a/b.txt"]);
     let oldest = it.find("a", with("order", "oldest")).await.unwrap().items;
     assert!(oldest.is_sorted_by_key(|entry| entry.modified_ms));
+    let newest = it.find("a", with("order", "newest")).await.unwrap().items;
+    assert!(newest.is_sorted_by_key(|entry| std::cmp::Reverse(entry.modified_ms)));
+    assert_eq!(newest.len(), oldest.len());
     let found = it.find("a", pattern("*.txt")).await.unwrap();
     assert_eq!((found.items.len(), found.skipped), (2, 0), "a pattern is about the path below the folder");
     let usage = it.usage("").await.unwrap();

@@ -17,6 +17,7 @@ const PATTERN_BYTES_MAX: usize = 1_024;
 pub(super) enum Order {
     Path,
     Oldest,
+    Newest,
     Largest,
 }
 
@@ -80,6 +81,7 @@ impl Wanted {
                 self.order = match value {
                     "path" => Order::Path,
                     "oldest" => Order::Oldest,
+                    "newest" => Order::Newest,
                     "largest" => Order::Largest,
                     _ => return Err(bad()),
                 }
@@ -144,6 +146,9 @@ impl Page {
             Order::Path => self.items.sort_by(|a, b| path_order(&a.path, &b.path)),
             Order::Oldest => {
                 self.items.sort_by(|a, b| a.modified_ms.cmp(&b.modified_ms).then_with(|| path_order(&a.path, &b.path)))
+            }
+            Order::Newest => {
+                self.items.sort_by(|a, b| b.modified_ms.cmp(&a.modified_ms).then_with(|| path_order(&a.path, &b.path)));
             }
             Order::Largest => {
                 self.items.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| path_order(&a.path, &b.path)));
