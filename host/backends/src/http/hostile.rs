@@ -317,4 +317,13 @@ async fn plain_http_is_possible_where_the_scope_says_so() {
     let nobody = "http://a.test:1";
     let error = get(&http, &scoped(&[nobody, "127.0.0.0/8"]), request(nobody), None).await.unwrap_err();
     assert_eq!(refused(&error), (ErrorKind::Unavailable, "connect"), "{error}");
+
+    // A machine that trusts no authority can ask in the clear, and nothing else.
+    let told = Arc::new(Told(BTreeMap::new()));
+    let http = Http::new(Roots::Only(Vec::new()), told, secrets(&[]), clock());
+    assert_eq!(text(&get(&http, &cx, request(&base), None).await.unwrap()), "clear");
+    let over_tls = base.replace("http:", "https:");
+    let cx = scoped(&[&over_tls, "127.0.0.0/8"]);
+    let error = get(&http, &cx, request(&over_tls), None).await.unwrap_err();
+    assert_eq!(refused(&error), (ErrorKind::Failed, "trust"), "{error}");
 }

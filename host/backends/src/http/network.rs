@@ -12,7 +12,7 @@ use crate::errors;
 
 use super::errors::{request, too_many_headers};
 use super::resolve::vetted;
-use super::tls::{Roots, Trust};
+use super::tls::{self, Roots, Trust};
 use super::{ANSWER_HEADER_BYTES_MAX, Answered, HEADERS_MAX, Hop, Resolve, Transport, certificates};
 
 /// Who we are, unless the plugin says otherwise.
@@ -48,7 +48,10 @@ impl Network {
 impl Transport for Network {
     async fn send(&self, hop: &Hop<'_>) -> Result<Answered, Error> {
         let addresses = vetted(&*self.resolver, hop.scope, hop.url).await?;
-        let (config, recorder) = self.trust().await?.connection(false)?;
+        let (config, recorder) = match hop.url.scheme() {
+            "https" => self.trust().await?.connection(false).map(|(config, recorder)| (config, Some(recorder)))?,
+            _ => (tls::nobody()?, None),
+        };
         // A client of its own for each hop: a connection kept from another run would go to where only that run may go.
         let client = Client::builder()
             .no_proxy()
@@ -71,7 +74,7 @@ impl Transport for Network {
         Ok(Answered {
             status: response.status(),
             version: format!("{:?}", response.version()),
-            tls_version: recorder.seen().version,
+            tls_version: recorder.and_then(|recorder| recorder.seen().version),
             address: response.remote_addr(),
             headers: std::mem::take(response.headers_mut()),
             body,

@@ -48,6 +48,14 @@ impl Roots {
     }
 }
 
+/// For requests without TLS: it trusts nobody, so that a machine with no authority at all can make them.
+pub(super) fn nobody() -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| errors::failed("trust", error.to_string()))?;
+    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
 /// What checks certificates: made once, shared by all connections.
 pub(super) struct Trust {
     provider: Arc<CryptoProvider>,
