@@ -27,12 +27,12 @@ export function detect() {
   const used = (memoryUsedBytes / memoryTotalBytes) * 100;
   metric("memory-used", used, "%", {});
 
-  const programs = Map.groupBy(listProcesses(), ({ name }) => name).entries().map(([name, processes]) => ({
+  const programs = [...Map.groupBy(listProcesses(), ({ name }) => name)].map(([name, processes]) => ({
     name,
     processes: processes.length,
     mebibytes: Math.round(processes.reduce((sum, { residentBytes }) => sum + residentBytes, 0) / 2 ** 20),
   }));
-  const largest = [...programs].sort((a, b) => b.mebibytes - a.mebibytes).slice(0, top);
+  const largest = programs.sort((a, b) => b.mebibytes - a.mebibytes).slice(0, top);
   const facts = JSON.stringify({ programs: largest });
 
   const title = `${used.toFixed(0)} % of the memory is in use`;
