@@ -1,25 +1,28 @@
 //! Turns `wit/` into what an interpreter needs: each record and enum from and to a `Node`, and a table of every imported
 //! function that takes and gives `Node`s.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, bail};
 use heck::{ToLowerCamelCase, ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use wit_parser::{Function, Handle, InterfaceId, Resolve, Type, TypeDef, TypeDefKind, WorldItem};
 
-fn main() {
-    let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap());
-    let contract = manifest.join("../../../wit").canonicalize().expect("the contract is in the repository");
+fn main() -> anyhow::Result<()> {
+    let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let contract = manifest.join("../../../wit");
+    let contract = contract.canonicalize().with_context(|| format!("{}: the contract", contract.display()))?;
     let own = manifest.join("wit");
     println!("cargo::rerun-if-changed={}", contract.display());
     println!("cargo::rerun-if-changed={}", own.display());
     println!("cargo::rerun-if-changed=build.rs");
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(&contract).expect("the contract is valid");
-    let world = resolve.select_world(&[package], Some("remediate")).expect("the contract has the world `remediate`");
+    let (package, _) = resolve.push_dir(&contract)?;
+    let world = resolve.select_world(&[package], Some("remediate")).context("the contract's world `remediate`")?;
 
-    let (contract, own) = (contract.to_str().unwrap(), own.to_str().unwrap());
+    let text = |path: &Path| path.to_str().map(str::to_owned).with_context(|| format!("{}: no text", path.display()));
+    let (contract, own) = (text(&contract)?, text(&own)?);
     let bindings = quote! {
         wit_bindgen::generate!({
             path: [#contract, #own],
@@ -31,29 +34,30 @@ fn main() {
     };
     let imports = interfaces(&resolve, world, true);
     let exports = interfaces(&resolve, world, false);
-    let types = imports
-        .iter()
-        .map(|&id| (id, false))
-        .chain(exports.iter().map(|&id| (id, true)))
-        .flat_map(|(id, exported)| conversions(&resolve, id, exported));
-    let types: TokenStream = types.collect();
-    let calls: TokenStream =
-        imports.iter().flat_map(|&id| resolve.interfaces[id].functions.values().map(move |f| (id, f))).map(|(id, f)| call(&resolve, id, f)).collect();
+    let both = imports.iter().map(|&id| (id, false)).chain(exports.iter().map(|&id| (id, true)));
+    let types = collected(both.map(|(id, exported)| conversions(&resolve, id, exported)))?;
+    let functions = imports.iter().flat_map(|&id| resolve.interfaces[id].functions.values().map(move |it| (id, it)));
+    let calls = collected(functions.map(|(id, function)| call(&resolve, id, function)))?;
     let rows = imports.iter().filter(|&&id| !resolve.interfaces[id].functions.is_empty()).map(|&id| row(&resolve, id));
+    let rows: Vec<TokenStream> = rows.collect::<anyhow::Result<_>>()?;
     let generated = quote! {
         #types
         #calls
         /// Every interface that a script can import.
         pub static INTERFACES: &[Interface] = &[#(#rows),*];
     };
-    write("bindings.rs", bindings);
-    write("generated.rs", generated);
+    write("bindings.rs", bindings)?;
+    write("generated.rs", generated)
 }
 
-fn write(name: &str, tokens: TokenStream) {
-    let file = syn::parse2(tokens).expect("the generated code parses");
-    let out = PathBuf::from(std::env::var("OUT_DIR").unwrap()).join(name);
-    std::fs::write(out, prettyplease::unparse(&file)).unwrap();
+fn collected(parts: impl Iterator<Item = anyhow::Result<TokenStream>>) -> anyhow::Result<TokenStream> {
+    parts.collect()
+}
+
+fn write(name: &str, tokens: TokenStream) -> anyhow::Result<()> {
+    let file = syn::parse2(tokens).with_context(|| format!("{name} does not parse"))?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?).join(name);
+    std::fs::write(&out, prettyplease::unparse(&file)).with_context(|| format!("{}", out.display()))
 }
 
 fn interfaces(resolve: &Resolve, world: wit_parser::WorldId, imported: bool) -> Vec<InterfaceId> {
@@ -65,9 +69,9 @@ fn interfaces(resolve: &Resolve, world: wit_parser::WorldId, imported: bool) -> 
     }).collect()
 }
 
-fn conversions(resolve: &Resolve, id: InterfaceId, exported: bool) -> Vec<TokenStream> {
-    let path = bindings_path(resolve, id, exported);
-    resolve.interfaces[id].types.values().map(|&ty| conversion(&resolve.types[ty], &path)).collect()
+fn conversions(resolve: &Resolve, id: InterfaceId, exported: bool) -> anyhow::Result<TokenStream> {
+    let path = bindings_path(resolve, id, exported)?;
+    Ok(resolve.interfaces[id].types.values().map(|&ty| conversion(&resolve.types[ty], &path)).collect())
 }
 
 fn conversion(ty: &TypeDef, path: &TokenStream) -> TokenStream {
@@ -111,13 +115,14 @@ fn conversion(ty: &TypeDef, path: &TokenStream) -> TokenStream {
     }
 }
 
-fn call(resolve: &Resolve, id: InterfaceId, function: &Function) -> TokenStream {
-    let path = bindings_path(resolve, id, false);
-    let name = call_name(resolve, id, function);
+fn call(resolve: &Resolve, id: InterfaceId, function: &Function) -> anyhow::Result<TokenStream> {
+    let path = bindings_path(resolve, id, false)?;
+    let name = call_name(resolve, id, function)?;
     let method = snake(&function.name);
     let params: Vec<Ident> = function.params.iter().map(|param| snake(&param.name)).collect();
     let names = function.params.iter().map(|param| param.name.to_lower_camel_case());
-    let types = function.params.iter().map(|param| owned(resolve, &param.ty));
+    let types: Vec<TokenStream> =
+        function.params.iter().map(|param| owned(resolve, &param.ty)).collect::<anyhow::Result<_>>()?;
     let handed = function.params.iter().zip(&params).map(|(param, name)| borrowed(resolve, &param.ty, name));
     let takes = quote! { #(let #params: #types = __given.take(#names)?;)* };
     let answer = match &function.result {
@@ -127,30 +132,34 @@ fn call(resolve: &Resolve, id: InterfaceId, function: &Function) -> TokenStream 
         }
         Some(_) => quote! { Ok(#path::#method(#(#handed),*).to_node()) },
     };
-    quote! {
+    Ok(quote! {
         #[allow(unused_mut, unused_variables)]
         fn #name(__nodes: Vec<Node>) -> Result<Node, Fault> {
             let mut __given = Arguments::new(__nodes);
             #takes
             #answer
         }
-    }
+    })
 }
 
-fn row(resolve: &Resolve, id: InterfaceId) -> TokenStream {
-    let interface = &resolve.interfaces[id];
-    let name = interface.name.as_deref().unwrap();
-    let functions = interface.functions.values().map(|function| {
-        let call = call_name(resolve, id, function);
+fn row(resolve: &Resolve, id: InterfaceId) -> anyhow::Result<TokenStream> {
+    let name = name_of(resolve, id)?;
+    let functions = resolve.interfaces[id].functions.values().map(|function| {
+        let call = call_name(resolve, id, function)?;
         let js = function.name.to_lower_camel_case();
         let length = function.params.len();
-        quote! { crate::Function { name: #js, length: #length, call: #call } }
+        Ok(quote! { crate::Function { name: #js, length: #length, call: #call } })
     });
-    quote! { Interface { name: #name, functions: &[#(#functions),*] } }
+    let functions: Vec<TokenStream> = functions.collect::<anyhow::Result<_>>()?;
+    Ok(quote! { Interface { name: #name, functions: &[#(#functions),*] } })
 }
 
-fn call_name(resolve: &Resolve, id: InterfaceId, function: &Function) -> Ident {
-    format_ident!("{}_{}", resolve.interfaces[id].name.as_deref().unwrap().to_snake_case(), function.name.to_snake_case())
+fn name_of(resolve: &Resolve, id: InterfaceId) -> anyhow::Result<&str> {
+    resolve.interfaces[id].name.as_deref().context("wit/: an interface has no name")
+}
+
+fn call_name(resolve: &Resolve, id: InterfaceId, function: &Function) -> anyhow::Result<Ident> {
+    Ok(format_ident!("{}_{}", name_of(resolve, id)?.to_snake_case(), function.name.to_snake_case()))
 }
 
 /// A type with its aliases undone.
@@ -166,8 +175,8 @@ fn plain<'a>(resolve: &'a Resolve, ty: &'a Type) -> Result<&'a TypeDef, &'a Type
 }
 
 /// What a parameter is read as.
-fn owned(resolve: &Resolve, ty: &Type) -> TokenStream {
-    match plain(resolve, ty) {
+fn owned(resolve: &Resolve, ty: &Type) -> anyhow::Result<TokenStream> {
+    Ok(match plain(resolve, ty) {
         Err(Type::Bool) => quote! { bool },
         Err(Type::U8) => quote! { u8 },
         Err(Type::U16) => quote! { u16 },
@@ -177,28 +186,29 @@ fn owned(resolve: &Resolve, ty: &Type) -> TokenStream {
         Err(Type::S64) => quote! { i64 },
         Err(Type::F64) => quote! { f64 },
         Err(Type::String) => quote! { String },
-        Err(other) => panic!("wit/: {other:?} is not used by the contract"),
+        Err(other) => bail!("wit/: {other:?} is read from no script yet"),
         Ok(def) => match &def.kind {
             TypeDefKind::List(element) => {
-                let element = owned(resolve, element);
+                let element = owned(resolve, element)?;
                 quote! { Vec<#element> }
             }
             TypeDefKind::Option(inner) => {
-                let inner = owned(resolve, inner);
+                let inner = owned(resolve, inner)?;
                 quote! { Option<#inner> }
             }
             TypeDefKind::Tuple(tuple) => {
-                let members = tuple.types.iter().map(|ty| owned(resolve, ty));
+                let members: Vec<TokenStream> =
+                    tuple.types.iter().map(|ty| owned(resolve, ty)).collect::<anyhow::Result<_>>()?;
                 quote! { (#(#members,)*) }
             }
             TypeDefKind::Handle(Handle::Borrow(id)) => {
-                let path = path_of(resolve, &resolve.types[*id]);
+                let path = path_of(resolve, &resolve.types[*id])?;
                 quote! { &'static #path }
             }
-            TypeDefKind::Record(_) | TypeDefKind::Enum(_) => path_of(resolve, def),
-            other => panic!("wit/: {other:?} is not used by the contract"),
+            TypeDefKind::Record(_) | TypeDefKind::Enum(_) => path_of(resolve, def)?,
+            other => bail!("wit/: {other:?} is read from no script yet"),
         },
-    }
+    })
 }
 
 /// How it is handed over: as wit-bindgen wants it.
@@ -219,19 +229,20 @@ fn borrowed(resolve: &Resolve, ty: &Type, name: &Ident) -> TokenStream {
     }
 }
 
-fn path_of(resolve: &Resolve, def: &TypeDef) -> TokenStream {
-    let wit_parser::TypeOwner::Interface(owner) = def.owner else { panic!("a type of no interface") };
-    let path = bindings_path(resolve, owner, false);
-    let name = camel(def.name.as_deref().unwrap());
-    quote! { #path::#name }
+fn path_of(resolve: &Resolve, def: &TypeDef) -> anyhow::Result<TokenStream> {
+    let name = def.name.as_deref().context("wit/: a type has no name")?;
+    let wit_parser::TypeOwner::Interface(owner) = def.owner else { bail!("wit/: {name} is of no interface") };
+    let path = bindings_path(resolve, owner, false)?;
+    let name = camel(name);
+    Ok(quote! { #path::#name })
 }
 
-fn bindings_path(resolve: &Resolve, id: InterfaceId, exported: bool) -> TokenStream {
-    let module = snake(resolve.interfaces[id].name.as_deref().unwrap());
-    match exported {
+fn bindings_path(resolve: &Resolve, id: InterfaceId, exported: bool) -> anyhow::Result<TokenStream> {
+    let module = snake(name_of(resolve, id)?);
+    Ok(match exported {
         true => quote! { crate::bindings::exports::msp::automation::#module },
         false => quote! { crate::bindings::msp::automation::#module },
-    }
+    })
 }
 
 fn camel(name: &str) -> Ident {

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = workspace.root.join("host/script");
     let target = workspace.target.join("script");
     let core = core_module(&folder.join("guest"), &workspace.root, &target)?;
-    let built = component(&workspace.root, &core, &target)?;
+    let built = component(&folder.join("guest"), &core, &target)?;
     let digest = format!("sha256:{}\n", hex::encode(Sha256::digest(&built)));
     let (component, kept) = (folder.join("runtime.wasm"), folder.join("runtime.digest"));
     if args.check {
@@ -71,13 +71,12 @@ fn core_module(guest: &Path, root: &Path, target: &Path) -> anyhow::Result<PathB
 }
 
 /// The component, with the engine started in it.
-fn component(root: &Path, core: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
+fn component(guest: &Path, core: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
     let out = target.join("runtime.wasm");
     let mut build = cargo_command();
-    // The features of the whole workspace: another set would build every dependency again.
-    run_command(build.args(["build", "--workspace", "--example", "script-snapshot"]).current_dir(root))?;
-    let snapshot = target.with_file_name("debug").join("examples/script-snapshot");
-    run_command(Command::new(snapshot).arg(core).arg(&out))?;
+    build.args(["build", "--locked", "--package", "script-snapshot"]);
+    run_command(build.current_dir(guest).env("CARGO_TARGET_DIR", target))?;
+    run_command(Command::new(target.join("debug/script-snapshot")).arg(core).arg(&out))?;
     std::fs::read(&out).with_context(|| format!("{}", out.display()))
 }
 

@@ -1,4 +1,4 @@
-//! `snapshot CORE OUT`: a component of the core module, in which `initialize` was called and what it left in memory is kept.
+//! `script-snapshot CORE OUT`: a component of the core module, in which `initialize` was called and what it left in memory is kept.
 //! `cargo xtask script-runtime` starts it.
 
 mod instance;
@@ -12,7 +12,7 @@ use instance::Initialized;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> wasmtime::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [core, out] = arguments.as_slice() else { wasmtime::bail!("snapshot CORE OUT") };
+    let [core, out] = arguments.as_slice() else { wasmtime::bail!("script-snapshot CORE OUT") };
     let core = std::fs::read(core)?;
     let encoder = wit_component::ComponentEncoder::default().validate(true).module(&core);
     let component = encoder.and_then(|mut encoder| encoder.encode());
