@@ -3,18 +3,27 @@
   "use strict";
   const { stringify } = JSON;
   const { isView } = ArrayBuffer;
+  const { defineProperty, freeze } = Object;
+  // As they are now: a script may put others in their place.
+  const { RangeError, Uint8Array } = globalThis;
   const text = String;
+  const written = (value) => {
+    if (value instanceof Error) return value.stack ? `${value}\n${value.stack}` : `${value}`;
+    if (typeof value !== "object" || value === null) return text(value);
+    try {
+      return text(stringify(value));
+    } catch {
+      return text(value);
+    }
+  };
+  // A value that cannot be shown is no reason for a script to fail.
   const show = (value) => {
     if (typeof value === "string") return value;
-    if (value instanceof Error) return value.stack ? `${value}\n${value.stack}` : `${value}`;
-    if (typeof value === "object" && value !== null) {
-      try {
-        return stringify(value);
-      } catch {
-        return text(value);
-      }
+    try {
+      return written(value);
+    } catch {
+      return `[${typeof value}]`;
     }
-    return text(value);
   };
   // No method of a prototype: a script may have changed it.
   const at = (level) => (...values) => {
@@ -22,20 +31,25 @@
     for (let i = 0; i < values.length; i++) line += (i ? " " : "") + show(values[i]);
     log(level, line);
   };
-  const console = Object.freeze({
+  const console = freeze({
     trace: at("trace"), debug: at("debug"), log: at("info"), info: at("info"), warn: at("warn"), error: at("error"),
   });
+  const own = (object, name, value) =>
+    defineProperty(object, name, { __proto__: null, value, writable: true, configurable: true, enumerable: true });
   /** What the host answers instead of doing what was asked. */
   class HostError extends Error {
     constructor(error) {
       super(error.message);
-      this.kind = error.kind;
-      this.code = error.code;
-      this.retryAfterMs = error.retryAfterMs;
-      this.attributes = error.attributes;
+      // Its own, whatever a script made of the prototypes above.
+      own(this, "kind", error.kind);
+      own(this, "code", error.code);
+      own(this, "retryAfterMs", error.retryAfterMs);
+      own(this, "attributes", error.attributes);
     }
   }
-  Object.defineProperty(HostError.prototype, "name", { value: "HostError" });
+  defineProperty(HostError.prototype, "name", { value: "HostError" });
+  freeze(HostError.prototype);
+  freeze(HostError);
   /** Text to UTF-8, as the Encoding Standard has it. */
   class TextEncoder {
     get encoding() { return "utf-8"; }
@@ -60,7 +74,7 @@
     }
   }
   for (const [name, value] of [["console", console], ["HostError", HostError], ["TextEncoder", TextEncoder], ["TextDecoder", TextDecoder]]) {
-    Object.defineProperty(globalThis, name, { value, writable: false, configurable: false, enumerable: false });
+    defineProperty(globalThis, name, { value, writable: false, configurable: false, enumerable: false });
   }
   return (error) => new HostError(error);
 }
