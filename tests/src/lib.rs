@@ -13,6 +13,7 @@ mod keeper;
 mod names;
 pub mod remit;
 mod root;
+pub mod scripts;
 mod soak;
 pub mod wasm_tools;
 

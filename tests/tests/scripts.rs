@@ -2,20 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use tests::scripts::{LOOK, device, plain, write};
 use tests::{Remit, remit};
-
-/// Looks, says what it sees, and is content.
-const LOOK: &str = r#"import { getContext } from "msp:automation/run";
-export const manifest = { name: "look", description: "Looks and is content" };
-export function detect() {
-  console.log("mode", getContext().mode, { random: Math.random(), now: Date.now() });
-  return { verdict: "compliant", summary: "all is well" };
-}
-"#;
 
 /// Removes what nobody wrote for 30 days; with `greedy` more in an enforce run than in a dry run.
 const OLD_FILES: &str = r#"import { findEntries } from "msp:automation/files";
@@ -52,34 +43,6 @@ export function remediate(findings) {
   return { summary: `removed ${paths.length}` };
 }
 "#;
-
-fn look(name: &str, body: &str) -> String {
-    format!("export const manifest = {{ name: \"{name}\", description: \"A test\" }};\n{body}")
-}
-
-fn write(remit: &Remit, name: &str, text: &str) -> PathBuf {
-    let path = remit.folder("scripts").join(name);
-    fs::write(&path, text).unwrap();
-    path
-}
-
-/// A device that has compiled the script runtime: in a debug build that takes seconds, once.
-fn device() -> Remit {
-    static COMPILED: LazyLock<Remit> = LazyLock::new(|| {
-        let remit = Remit::new();
-        let script = write(&remit, "look.js", LOOK);
-        remit.run_plugin(&script, &[]).expect(0);
-        remit
-    });
-    let remit = Remit::new();
-    let folder = remit.state().join("compiled");
-    fs::create_dir_all(&folder).unwrap();
-    for file in fs::read_dir(COMPILED.state().join("compiled")).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), folder.join(file.file_name())).unwrap();
-    }
-    remit
-}
 
 /// Two old files and a new one.
 fn scratch(remit: &Remit) -> (PathBuf, String) {
@@ -194,11 +157,11 @@ fn a_recorded_script_replays() {
 #[test]
 fn an_error_names_file_line_and_column() {
     let remit = device();
-    let wrong = write(&remit, "wrong.js", &look("wrong", "export function detect() {\n  if (true {\n  }\n}\n"));
+    let wrong = write(&remit, "wrong.js", &plain("wrong", "export function detect() {\n  if (true {\n  }\n}\n"));
     let refused = remit.run_plugin(&wrong, &[]).expect(20);
     assert!(refused.stderr.contains("wrong.js:3:12: "), "{refused}");
 
-    let late = write(&remit, "late.js", &look("late", "export function detect() {\n  new Function(\"(\");\n}\n"));
+    let late = write(&remit, "late.js", &plain("late", "export function detect() {\n  new Function(\"(\");\n}\n"));
     let failed = remit.run_plugin(&late, &[]).expect(22).json();
     assert!(failed["detail"].as_str().unwrap().contains("late.js:3:"), "{failed}");
 
@@ -207,9 +170,9 @@ fn an_error_names_file_line_and_column() {
     let denied = "export async function detect() {\n  const { getService } = await import(\"msp:automation/service\");\n  \
                   getService(\"cups\");\n}\n";
     for (name, text, code, place, words) in [
-        ("thrown.js", look("thrown", deep), 22, (3, 10), "TypeError: "),
-        ("typed.ts", look("typed", &deep.replace("(info)", "(info: any)")), 22, (3, 10), "TypeError: "),
-        ("denied.js", look("denied", denied), 21, (4, 3), "`service` is not granted"),
+        ("thrown.js", plain("thrown", deep), 22, (3, 10), "TypeError: "),
+        ("typed.ts", plain("typed", &deep.replace("(info)", "(info: any)")), 22, (3, 10), "TypeError: "),
+        ("denied.js", plain("denied", denied), 21, (4, 3), "`service` is not granted"),
     ] {
         let script = write(&remit, name, &text);
         let ended = remit.run_plugin(&script, &[]).expect(code).json();
@@ -233,7 +196,7 @@ fn what_is_wrong_before_a_run_is_said_with_its_place() {
     for (text, says) in [
         (
             format!("{head}}};\nimport {{ getService }} from \"msp:automation/service\";\n{body}"),
-            "x.js:4:1: it imports `service` (get-service)",
+            "x.js:4:1: it imports `service` (getService)",
         ),
         (format!("{head}}};\nimport fs from \"node:fs\";\n{body}"), "x.js:4:16: `node:fs`"),
         (
@@ -254,9 +217,50 @@ fn what_is_wrong_before_a_run_is_said_with_its_place() {
         let script = write(&remit, "x.js", &text);
         let refused = remit.run_plugin(&script, &[]).expect(20);
         assert!(refused.stderr.contains(says), "{says}: {refused}");
+        let checked = remit.run(&["check", script.to_str().unwrap()]).expect(20);
+        assert!(checked.stderr.contains(says), "{says}: {checked}");
     }
     let script = write(&remit, "x.js", &format!("{head}}};\n{body}"));
     remit.run_plugin(&script, &[]).expect(0);
+}
+
+#[test]
+fn a_check_tells_all_that_is_wrong_and_what_is_asked_for_in_vain() {
+    let remit = device();
+    let text = "import { getService, gotService } from \"msp:automation/service\";\n\
+                import { removeEntries } from \"msp:automation/files-write\";\n\
+                export const manifest = {\n  description: \"A test\",\n  capabilities: {\n    \
+                service: { scope: [\"{nmae}\"], reason: \"To look\" },\n    \
+                files: { scope: [\"scratch\"], reason: \"To look\" },\n  },\n};\n";
+    let script = write(&remit, "wrong.js", text);
+    let checked = remit.run(&["check", script.to_str().unwrap()]).expect(20);
+    for says in [
+        "wrong.js:1:1: it exports no function `detect`",
+        "wrong.js:1:22: `service` has no function `gotService`; it has listServices, getService",
+        "wrong.js:2:1: it imports `files-write` (removeEntries), which its manifest does not declare\n      \
+         2 | import { removeEntries } from \"msp:automation/files-write\";\n        | ^\n      \
+         add to `capabilities`, line 5:\n        \"files-write\": { scope: [\"…\"], reason: \"…\" },",
+        "wrong.js:6:16: capabilities.service.scope: `{nmae}` is not a parameter",
+    ] {
+        assert!(checked.stderr.contains(says), "{says}: {checked}");
+    }
+    let told = remit.run(&["--output", "json", "check", script.to_str().unwrap()]).expect(20).json();
+    let places = |list: &Value| {
+        let place = |it: &Value| (it["line"].as_u64().unwrap(), it["column"].as_u64().unwrap());
+        list.as_array().unwrap().iter().map(place).collect::<Vec<_>>()
+    };
+    assert_eq!((&told["fit"], places(&told["problems"])), (&false.into(), vec![(1, 1), (1, 22), (2, 1), (6, 16)]));
+
+    let text = text.replace(", gotService", "").replace("nmae", "name").replacen("import { removeEntries", "// ", 1);
+    let text =
+        text.replace("  description", "  parameters: { properties: { name: { type: \"string\" } } },\n  description");
+    let text = format!("{text}export function detect() {{ getService(\"\"); }}\n");
+    let vain = write(&remit, "vain.js", &text);
+    let checked = remit.run(&["check", vain.to_str().unwrap()]).expect(0);
+    let note = "note: vain.js:8:5: `files` is declared and never imported";
+    assert!(checked.stderr.contains(note) && !checked.stderr.contains("`service`"), "{checked}");
+    let told = remit.run(&["--output", "json", "check", vain.to_str().unwrap()]).expect(0).json();
+    assert_eq!((&told["fit"], places(&told["notes"])), (&true.into(), vec![(8, 5)]));
 }
 
 #[test]
@@ -271,7 +275,7 @@ fn the_first_run_of_a_second_script_compiles_nothing() {
     assert_eq!(before.len(), 1);
     for name in ["one", "two"] {
         let body = "export function detect() { return { verdict: \"compliant\", summary: \"\" }; }\n";
-        let script = write(&remit, &format!("{name}.js"), &look(name, body));
+        let script = write(&remit, &format!("{name}.js"), &plain(name, body));
         remit.run_plugin(&script, &[]).expect(0);
     }
     assert_eq!(compiled(), before);
@@ -352,14 +356,14 @@ fn a_hostile_script_ends_as_it_should_and_the_next_is_clean() {
         ),
         ("source", "export async function detect() { await import(\"remit:script/source\"); }", 22, "source.js"),
     ] {
-        let script = write(&remit, &format!("{name}.js"), &look(name, body));
+        let script = write(&remit, &format!("{name}.js"), &plain(name, body));
         let ended = remit.run_plugin(&script, &limits).expect(code).json();
         assert!(ended["detail"].as_str().unwrap().contains(detail), "{name}: {detail}: {ended}");
     }
     // The control: the same limits, and work that fits them.
     let modest = "export function detect() { const all = []; for (let i = 0; i < 1000; i++) all.push(\"x\".repeat(i));\n  \
                   return { verdict: /^(a+)+$/.test(\"aaa\") ? \"compliant\" : \"unknown\", summary: `${all.length}` }; }";
-    remit.run_plugin(&write(&remit, "modest.js", &look("modest", modest)), &limits).expect(0);
+    remit.run_plugin(&write(&remit, "modest.js", &plain("modest", modest)), &limits).expect(0);
 }
 
 #[test]
@@ -377,7 +381,7 @@ for (const attempt of [
 }
 export function detect() { return { verdict: "compliant", summary: said.join("|") }; }
 "#;
-    let ran = remit.run_plugin(&write(&remit, "text.js", &look("text", body)), &[]).expect(0).json();
+    let ran = remit.run_plugin(&write(&remit, "text.js", &plain("text", body)), &[]).expect(0).json();
     assert_eq!(ran["summary"], "15|Grüße, 世界|9|,|A|RangeError|TypeError|9");
 }
 
@@ -386,7 +390,7 @@ fn a_flood_of_lines_is_counted() {
     let remit = device();
     let body = "export function detect() { for (let i = 0; i < 5000; i++) console.warn(`line ${i}`);\n  \
                 return { verdict: \"compliant\", summary: \"\" }; }";
-    let ran = remit.run_plugin(&write(&remit, "flood.js", &look("flood", body)), &[]).expect(0).json();
+    let ran = remit.run_plugin(&write(&remit, "flood.js", &plain("flood", body)), &[]).expect(0).json();
     assert!(ran["resources"]["log-lines-dropped"].as_u64().unwrap() > 1000, "{ran}");
 }
 
@@ -401,10 +405,76 @@ let frozen = "no";
 try { console.log = 1; } catch { frozen = "yes"; }
 export function detect() { console.log("seen", { a: [1] }); return { verdict: "compliant", summary: `${found} ${frozen}` }; }
 "#;
-    let script = write(&remit, "tamper.js", &look("tamper", body));
+    let script = write(&remit, "tamper.js", &plain("tamper", body));
     for _ in 0..2 {
         let ran = remit.run_plugin(&script, &[]).expect(0).json();
         assert_eq!(ran["summary"], "undefined,function,function,undefined yes");
         assert_eq!(ran["log"][0]["message"], "seen {\"a\":[1]}", "what the runtime needs is out of its reach");
     }
+}
+
+#[test]
+fn a_refused_call_says_which_line_it_needs() {
+    let remit = device();
+    let text = |capabilities: &str, body: &str| {
+        format!(
+            "export const manifest = {{\n  description: \"A test\",\n  parameters: {{ properties: {{ name: {{ type: \"string\" \
+             }} }} }},{capabilities}\n}};\nexport async function detect() {{\n  {body}\n  \
+             return {{ verdict: \"compliant\", summary: \"\" }};\n}}\n"
+        )
+    };
+    let asks = |interface: &str, call: &str| {
+        format!("const it = await import(\"msp:automation/\" + \"{interface}\"); try {{ it.{call}; }} catch {{}}")
+    };
+    let service =
+        |scope: &str| format!("\n  capabilities: {{\n    service: {{ scope: [{scope}], reason: \"To look\" }},\n  }},");
+    let cups = asks("service", "getService(\"cups\")");
+    for (capabilities, body, advice) in [
+        (
+            String::new(),
+            cups.clone(),
+            "`service [cups]` is not declared: add at needs.js:1:25\nservice: { scope: [\"cups\"], reason: \"…\" },",
+        ),
+        (
+            service("\"nginx\""),
+            asks("device", "getOs()"),
+            "`device` is not declared: add at needs.js:4:3\ndevice: { reason: \"…\" },",
+        ),
+        (
+            service("\"nginx\""),
+            cups.clone(),
+            "`service [cups]` is outside the declared scope: add \"cups\" to `scope` at needs.js:5:16",
+        ),
+        (
+            service("\"{name}\""),
+            cups.clone(),
+            "`service [cups]` is outside the declared scope: add \"cups\" to `scope` at needs.js:5:16, or give it in the \
+             parameter that fills it",
+        ),
+    ] {
+        let script = write(&remit, "needs.js", &text(&capabilities, &body));
+        let args = ["--param", "name=nginx"];
+        let ran = remit.run_plugin(&script, &args).expect(0).json();
+        assert_eq!(ran["advice"], Value::from(vec![advice]));
+        let shown = remit.run(&[&["run", script.to_str().unwrap()], &args[..]].concat()).expect(0);
+        assert!(shown.stdout.contains(&format!("  next      {}", advice.lines().next().unwrap())), "{shown}");
+    }
+    // The control: with that line there is nothing to advise.
+    let script = write(&remit, "needs.js", &text(&service("\"cups\""), &cups));
+    assert_eq!(remit.run_plugin(&script, &[]).expect(0).json()["advice"], Value::Array(Vec::new()));
+
+    // Declared, and allowed in part.
+    let (_, bind) = scratch(&remit);
+    let text = OLD_FILES
+        .replace("\"files-write\": { scope: [\"scratch\"]", "\"files-write\": { scope: [\"scratch\", \"logs\"]");
+    let script = write(&remit, "old-files.js", &text);
+    let enforce = ["--bind", &bind, "--mode", "enforce"];
+    let refused = remit.run_plugin(&script, &enforce).expect(20);
+    assert!(refused.stderr.contains("Removes them (asked for at old-files.js:10:5)"), "{refused}");
+    let part = [&enforce[..], &["--allow", "files-write [logs]"]].concat();
+    let ran = remit.run_plugin(&script, &part).json();
+    let advice = "`files-write [scratch]` is declared, and not granted: --allow 'files-write [scratch]'";
+    assert_eq!(ran["advice"], Value::from(vec![advice]), "{ran}");
+    let whole = [&enforce[..], &["--allow", "files-write [scratch]"]].concat();
+    remit.run_plugin(&script, &whole).expect(0);
 }

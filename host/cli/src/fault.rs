@@ -13,6 +13,22 @@ use crate::output::{say, say_marked};
 pub(crate) struct Refused {
     pub(crate) reasons: Vec<String>,
     pub(crate) next: Option<String>,
+    /// The same by their places, where it is a script that is wrong.
+    pub(crate) script: Option<script::Wrong>,
+}
+
+impl Refused {
+    /// For these reasons, which say what would be right.
+    pub(crate) fn because(reasons: Vec<String>) -> Self {
+        Self { reasons, next: None, script: None }
+    }
+}
+
+impl From<script::Wrong> for Refused {
+    fn from(wrong: script::Wrong) -> Self {
+        let reasons = wrong.problems.iter().map(|it| it.shown(&wrong.file, &wrong.text).replace('\n', "\n  "));
+        Self { reasons: reasons.collect(), next: None, script: Some(wrong) }
+    }
 }
 
 impl fmt::Display for Refused {

@@ -71,15 +71,15 @@ impl Machine {
     ) -> anyhow::Result<Ended> {
         let recorder: Box<dyn Recorder> = Box::new(self.log(request.run)?);
         let cancel = request.cancel.clone();
-        tokio::spawn(async move {
+        let stop = tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
                 cancel.cancel();
             }
         });
-        let ended =
-            runtime::execute(prepared, request, &self.device, &context.clock, recorder, spinner.clone()).await?;
+        let ended = runtime::execute(prepared, request, &self.device, &context.clock, recorder, spinner.clone()).await;
+        stop.abort();
         spinner.finish();
-        Ok(ended)
+        Ok(ended?)
     }
 
     /// After a run: what it or an earlier one queued is sent, and what has had its time goes, a bounded part of it. Nothing of

@@ -29,7 +29,7 @@ pub(crate) async fn load(path: &Path, cache: Option<&Cache>) -> anyhow::Result<P
 pub(crate) fn pack(path: &Path) -> anyhow::Result<Vec<u8>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    script::pack(&name, &text).map_err(|wrong| Refused { reasons: vec![wrong.to_string()], next: None }.into())
+    script::pack(&name, &text).map_err(|wrong| Refused::from(wrong).into())
 }
 
 /// Packs a script, and writes it beside its source.
@@ -42,7 +42,7 @@ pub(crate) fn build_script(path: &Path) -> anyhow::Result<PathBuf> {
 fn refused(error: artifact::Error, manifest: Option<&Path>, file: &Path) -> anyhow::Error {
     match error {
         artifact::Error::Misfit(misfits) => {
-            Refused { reasons: misfits.iter().map(|misfit| explain(misfit, manifest)).collect(), next: None }.into()
+            Refused::because(misfits.iter().map(|misfit| explain(misfit, manifest)).collect()).into()
         }
         other => anyhow::Error::new(other).context(format!("{}", file.display())),
     }
@@ -101,7 +101,7 @@ pub(crate) async fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     let misfits = artifact::check_against(&bytes, &manifest)?;
     if !misfits.is_empty() {
         let reasons = misfits.iter().map(|misfit| explain(misfit, Some(&toml))).collect();
-        return Err(Refused { reasons, next: None }.into());
+        return Err(Refused::because(reasons).into());
     }
     let file = target.join("remit").join(format!("{}.wasm", manifest.plugin.name));
     std::fs::create_dir_all(target.join("remit"))?;

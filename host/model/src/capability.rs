@@ -184,6 +184,15 @@ pub fn covers(grammar: ScopeGrammar, pattern: &str, entry: &str) -> bool {
     }
 }
 
+/// The narrowest entry that people write for a target: of an address its origin, with the method where the grammar has one.
+pub fn entry_for(grammar: ScopeGrammar, target: &str) -> String {
+    let of_origin = matches!(grammar, ScopeGrammar::Origins | ScopeGrammar::Methods);
+    of_origin.then(|| origin::of_target(target)).flatten().unwrap_or_else(|| match grammar {
+        ScopeGrammar::Globs => globset::escape(target),
+        _ => target.to_owned(),
+    })
+}
+
 /// Whether an entry lets a plugin into what only this machine reaches: itself, its networks, the metadata service of its cloud.
 pub fn reaches_inside(grammar: ScopeGrammar, entry: &str) -> bool {
     match grammar {
@@ -231,6 +240,23 @@ mod tests {
     fn what_is_written_is_what_is_read() {
         for text in ["device", "files [scratch, logs]"] {
             assert_eq!(text.parse::<Capability>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_entry_for_a_target_allows_it() {
+        for (grammar, target, entry) in [
+            (ScopeGrammar::Globs, "cups", "cups"),
+            (ScopeGrammar::Globs, "a*", "a[*]"),
+            (ScopeGrammar::Names, "scratch", "scratch"),
+            (ScopeGrammar::Origins, "https://api.example.com/v1?q=1", "https://api.example.com"),
+            (ScopeGrammar::Origins, "https://api.example.com:8443/", "https://api.example.com:8443"),
+            (ScopeGrammar::Methods, "POST https://api.example.com/v1", "POST https://api.example.com"),
+            (ScopeGrammar::Origins, "no address", "no address"),
+        ] {
+            assert_eq!(entry_for(grammar, target), entry);
+            let allows = |it: Scope| it.allows(target);
+            assert_eq!(Scope::new(grammar, vec![entry.to_owned()]).is_ok_and(allows), entry != "no address", "{entry}");
         }
     }
 

@@ -191,7 +191,7 @@ fn wrong_with(name: &str, wish: &Wish, schema: &Value) -> Vec<String> {
     match (row.scope, wish.scope.is_empty()) {
         (ScopeGrammar::None, false) => problems.push(format!("capabilities.{name}.scope: `{name}` takes no scope")),
         (ScopeGrammar::None, true) | (_, false) => {}
-        (_, true) => problems.push(format!("capabilities.{name}.scope: say what it is for, such as `scope = [\"…\"]`")),
+        (_, true) => problems.push(format!("capabilities.{name}.scope: say what it is for: a list, such as `[\"…\"]`")),
     }
     for entry in &wish.scope {
         for name_of in placeholders(entry) {

@@ -196,6 +196,16 @@ pub fn parse_url(text: &str) -> Result<Url, BadUrl> {
 #[error("the URL cannot be asked: {0}")]
 pub struct BadUrl(&'static str);
 
+/// The origin of what a call is about, as an entry has it; none where that is no address.
+pub(crate) fn of_target(target: &str) -> Option<String> {
+    let (method, url) = match target.split_once(' ') {
+        Some((method, url)) => (Some(method), url),
+        None => (None, target),
+    };
+    let origin = parse_url(url).ok()?.origin().ascii_serialization();
+    Some(method.map_or_else(|| origin.clone(), |method| format!("{method} {origin}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

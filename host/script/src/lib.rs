@@ -4,16 +4,21 @@
 //! ([`pack`]). What runs it is one component for all scripts, built by `cargo xtask script-runtime` out of `guest/` and kept
 //! here ([`COMPONENT`]).
 
+mod literals;
 mod manifest;
 mod pack;
 mod parse;
+mod problem;
 mod strip;
+mod wishes;
 
 use std::sync::LazyLock;
 
 use model::Digest;
 
-pub use pack::{Problem, Wrong, is_script, pack};
+pub use pack::{is_script, pack, places, warnings};
+pub use problem::{Problem, Wrong, excerpt};
+pub use wishes::entry;
 
 /// The component that runs scripts.
 pub static COMPONENT: &[u8] = include_bytes!("../runtime.wasm");

@@ -1,19 +1,20 @@
-//! What a script's text says without being run: what it imports and exports, and its manifest's literals.
+//! What a script's text says without being run: what it imports and exports, and its manifest.
 
 use artifact::Import;
 use contract::Interface;
 use heck::ToLowerCamelCase as _;
-use serde_json::{Map, Value};
 use swc_common::sync::Lrc;
 use swc_common::{BytePos, FileName, SourceMap, Span, Spanned as _};
 use swc_ecma_ast::{
-    Decl, EsVersion, ExportSpecifier, Expr, ImportDecl, ImportSpecifier, Lit, Module, ModuleDecl, ModuleExportName,
-    ModuleItem, Pat, Prop, PropName, PropOrSpread, UnaryOp,
+    CallExpr, Callee, Decl, EsVersion, ExportSpecifier, Expr, ImportDecl, ImportSpecifier, Lit, ModuleDecl,
+    ModuleExportName, ModuleItem, Pat,
 };
 use swc_ecma_parser::lexer::Lexer;
 use swc_ecma_parser::{EsSyntax, Parser, StringInput, Syntax, TsSyntax};
+use swc_ecma_visit::{Visit, VisitWith as _};
 
 use crate::Problem;
+use crate::literals::{self, Literals};
 
 /// What interfaces are imported by, before their name.
 const PREFIX: &str = "msp:automation/";
@@ -33,8 +34,17 @@ pub(crate) struct Parsed {
     pub(crate) exports: Vec<String>,
     /// One for each statement that imports.
     pub(crate) imports: Vec<Imported>,
+    /// The interfaces that it names in an `import(…)` somewhere, and where: whether that is ever reached, nobody knows.
+    pub(crate) dynamic: Vec<(&'static Interface, (usize, usize))>,
     /// Its manifest.
-    pub(crate) manifest: Result<Literals, Problem>,
+    pub(crate) manifest: Result<Literals, Vec<Problem>>,
+}
+
+impl Parsed {
+    /// Whether it exports something of this name.
+    pub(crate) fn exports(&self, name: &str) -> bool {
+        self.exports.iter().any(|it| it == name)
+    }
 }
 
 /// An import of a script, by name.
@@ -43,17 +53,10 @@ pub(crate) struct Imported {
     pub(crate) row: Option<&'static Interface>,
     /// The functions, as the contract names them.
     pub(crate) functions: Vec<String>,
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+    /// Line and column.
+    pub(crate) at: (usize, usize),
     /// What is wrong with it beside what is granted.
-    pub(crate) problem: Option<Problem>,
-}
-
-/// A value of literals alone, and where each of its parts stands.
-pub(crate) struct Literals {
-    pub(crate) value: Value,
-    /// By its path, such as `capabilities.service`.
-    pub(crate) places: Vec<(String, usize, usize)>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// One import an interface, with all functions that any statement names.
@@ -85,38 +88,53 @@ pub(crate) fn parse(name: &str, text: &str, language: Language) -> Result<Parsed
     let places = Places { sources: &sources };
     let parsed = parser.parse_module();
     let errors = parser.take_errors();
-    let problem = |error: &swc_ecma_parser::error::Error| places.problem(error.span(), error.kind().msg().into_owned());
+    let problem = |error: &swc_ecma_parser::error::Error| places.problem(error.span(), error.kind().msg());
     let module = match parsed {
         Ok(module) if errors.is_empty() => module,
         Ok(_) => return Err(errors.iter().map(problem).collect()),
         // What was noticed before may be where it went wrong.
-        Err(fatal) => {
-            let mut problems: Vec<Problem> = errors.iter().chain([&fatal]).map(problem).collect();
-            problems.sort();
-            problems.dedup();
-            return Err(problems);
-        }
+        Err(fatal) => return Err(errors.iter().chain([&fatal]).map(problem).collect()),
     };
+    let mut dynamic = Dynamic { places: &places, found: Vec::new() };
+    module.visit_with(&mut dynamic);
     Ok(Parsed {
+        dynamic: dynamic.found,
         exports: module.body.iter().flat_map(exported).collect(),
         imports: module.body.iter().filter_map(|item| imported(item, &places)).collect(),
-        manifest: manifest(&module, &places),
+        manifest: literals::manifest(&module, &places),
     })
 }
 
-struct Places<'a> {
+/// Collects what `import(…)` names.
+struct Dynamic<'a> {
+    places: &'a Places<'a>,
+    found: Vec<(&'static Interface, (usize, usize))>,
+}
+
+impl Visit for Dynamic<'_> {
+    fn visit_call_expr(&mut self, call: &CallExpr) {
+        call.visit_children_with(self);
+        let Callee::Import(import) = &call.callee else { return };
+        let Some(Expr::Lit(Lit::Str(source))) = call.args.first().map(|argument| &*argument.expr) else { return };
+        let source = source.value.to_string_lossy();
+        let row = source.strip_prefix(PREFIX).and_then(model::capability::interface);
+        self.found.extend(row.map(|row| (row, self.places.of(import.span.lo()))));
+    }
+}
+
+/// Turns what the parser knows of places into lines and columns.
+pub(crate) struct Places<'a> {
     sources: &'a SourceMap,
 }
 
 impl Places<'_> {
-    fn of(&self, at: BytePos) -> (usize, usize) {
+    pub(crate) fn of(&self, at: BytePos) -> (usize, usize) {
         let at = self.sources.lookup_char_pos(at);
         (at.line, at.col.0 + 1)
     }
 
-    fn problem(&self, span: Span, message: String) -> Problem {
-        let (line, column) = self.of(span.lo());
-        Problem { line, column, message }
+    fn problem(&self, span: Span, message: impl Into<String>) -> Problem {
+        Problem::at(self.of(span.lo()), message)
     }
 }
 
@@ -141,7 +159,8 @@ fn exported(item: &ModuleItem) -> Vec<String> {
     }
 }
 
-fn variable(pattern: &Pat) -> Option<String> {
+/// The name of what is declared, where it is one.
+pub(crate) fn variable(pattern: &Pat) -> Option<String> {
     match pattern {
         Pat::Ident(ident) => Some(ident.id.sym.to_string()),
         _ => None,
@@ -170,7 +189,7 @@ fn imported(item: &ModuleItem, places: &Places<'_>) -> Option<Imported> {
         return None;
     }
     let source = import.src.value.to_string_lossy().into_owned();
-    let (line, column) = places.of(import.span.lo());
+    let at = places.of(import.span.lo());
     let (row, problem) = match source.strip_prefix(PREFIX) {
         Some(AMBIENT) => return None,
         Some(interface) => (model::capability::interface(interface), "this host has no such interface".to_owned()),
@@ -178,23 +197,20 @@ fn imported(item: &ModuleItem, places: &Places<'_>) -> Option<Imported> {
     };
     let Some(row) = row else {
         let problem = places.problem(import.src.span, format!("`{source}`: {problem}"));
-        return Some(Imported { row, functions: Vec::new(), line, column, problem: Some(problem) });
+        return Some(Imported { row, functions: Vec::new(), at, problems: vec![problem] });
     };
-    let (functions, problem) = functions(import, row, places);
-    Some(Imported { row: Some(row), functions, line, column, problem })
+    let (functions, problems) = functions(import, row, places);
+    Some(Imported { row: Some(row), functions, at, problems })
 }
 
 fn elsewhere(span: Span, places: &Places<'_>) -> Imported {
-    let (line, column) = places.of(span.lo());
-    let message = "a script exports what is its own: import it, and call it in `detect`".to_owned();
-    let problem = Some(Problem { line, column, message });
-    Imported { row: None, functions: Vec::new(), line, column, problem }
+    let problem = places.problem(span, "a script exports what is its own: import it, and call it in `detect`");
+    Imported { row: None, functions: Vec::new(), at: (problem.line, problem.column), problems: vec![problem] }
 }
 
-/// The functions that are named, and the first of them that the interface does not have. All of them where the whole interface
-/// is imported.
-fn functions(import: &ImportDecl, row: &'static Interface, places: &Places<'_>) -> (Vec<String>, Option<Problem>) {
-    let (mut functions, mut problem) = (Vec::new(), None);
+/// The functions that are named, all of them where the whole interface is imported; and what the interface does not have.
+fn functions(import: &ImportDecl, row: &'static Interface, places: &Places<'_>) -> (Vec<String>, Vec<Problem>) {
+    let (mut functions, mut problems) = (Vec::new(), Vec::new());
     for specifier in &import.specifiers {
         let (name, span) = match specifier {
             ImportSpecifier::Named(named) if named.is_type_only => continue,
@@ -210,101 +226,14 @@ fn functions(import: &ImportDecl, row: &'static Interface, places: &Places<'_>) 
         };
         match row.functions.iter().find(|function| function.to_lower_camel_case() == name) {
             Some(&function) => functions.push(function.to_owned()),
-            None => {
-                let known: Vec<String> = row.functions.iter().map(|it| it.to_lower_camel_case()).collect();
-                let known = known.join(", ");
-                let message = format!(
-                    "`{}` has no function `{name}`; it has {known}, and a type is imported with `import type`",
-                    row.name
-                );
-                problem.get_or_insert(places.problem(span, message));
-            }
+            None => problems.push(places.problem(span, no_function(&name, row))),
         }
     }
-    (functions, problem)
+    (functions, problems)
 }
 
-/// `export const manifest = {...}`.
-fn manifest(module: &Module, places: &Places<'_>) -> Result<Literals, Problem> {
-    let found = module.body.iter().find_map(|item| {
-        let ModuleItem::ModuleDecl(ModuleDecl::ExportDecl(export)) = item else { return None };
-        let Decl::Var(variables) = &export.decl else { return None };
-        let mut of_name = variables.decls.iter().filter(|it| variable(&it.name).as_deref() == Some("manifest"));
-        of_name.next()?.init.as_deref()
-    });
-    let Some(found) = found else {
-        let message =
-            "there is no `export const manifest = { … }`: what the script is, and what it may touch".to_owned();
-        return Err(Problem { line: 1, column: 1, message });
-    };
-    let mut reader = Reader { places, path: Vec::new(), found: Vec::new() };
-    match reader.value(found) {
-        Ok(value) => Ok(Literals { value, places: reader.found }),
-        Err(span) => {
-            Err(places.problem(span, "a manifest is read, and never run: only literals may stand here".to_owned()))
-        }
-    }
-}
-
-/// Reads literals, and notes where they stand.
-struct Reader<'a> {
-    places: &'a Places<'a>,
-    path: Vec<String>,
-    found: Vec<(String, usize, usize)>,
-}
-
-impl Reader<'_> {
-    fn value(&mut self, expression: &Expr) -> Result<Value, Span> {
-        match expression {
-            Expr::Lit(Lit::Str(text)) => Ok(text.value.to_string_lossy().into_owned().into()),
-            Expr::Lit(Lit::Bool(bool)) => Ok(bool.value.into()),
-            Expr::Lit(Lit::Null(_)) => Ok(Value::Null),
-            Expr::Lit(Lit::Num(number)) => Ok(of_number(number.value)),
-            Expr::Unary(minus) if minus.op == UnaryOp::Minus => match &*minus.arg {
-                Expr::Lit(Lit::Num(number)) => Ok(of_number(-number.value)),
-                _ => Err(minus.span),
-            },
-            Expr::Tpl(template) if template.exprs.is_empty() => {
-                let text = template.quasis.first().and_then(|quasi| quasi.cooked.as_ref());
-                Ok(text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default().into())
-            }
-            Expr::Array(array) => {
-                let element = |element: &Option<swc_ecma_ast::ExprOrSpread>| match element {
-                    Some(element) if element.spread.is_none() => self.value(&element.expr),
-                    _ => Err(array.span),
-                };
-                array.elems.iter().map(element).collect()
-            }
-            Expr::Object(object) => {
-                object.props.iter().map(|it| self.field(it)).collect::<Result<Map<_, _>, _>>().map(Value::Object)
-            }
-            Expr::Paren(inner) => self.value(&inner.expr),
-            Expr::TsAs(inner) => self.value(&inner.expr),
-            Expr::TsConstAssertion(inner) => self.value(&inner.expr),
-            Expr::TsSatisfies(inner) => self.value(&inner.expr),
-            other => Err(other.span()),
-        }
-    }
-
-    fn field(&mut self, property: &PropOrSpread) -> Result<(String, Value), Span> {
-        let PropOrSpread::Prop(property) = property else { return Err(property.span()) };
-        let Prop::KeyValue(field) = &**property else { return Err(property.span()) };
-        let name = match &field.key {
-            PropName::Ident(name) => name.sym.to_string(),
-            PropName::Str(name) => name.value.to_string_lossy().into_owned(),
-            other => return Err(other.span()),
-        };
-        let (line, column) = self.places.of(field.key.span().lo());
-        self.path.push(name.clone());
-        self.found.push((self.path.join("."), line, column));
-        let value = self.value(&field.value)?;
-        self.path.pop();
-        Ok((name, value))
-    }
-}
-
-/// A whole number is one in JSON too: `1.0` would be none for a limit.
-fn of_number(number: f64) -> Value {
-    const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
-    if number.fract() == 0.0 && number.abs() <= WHOLE_MAX { (number as i64).into() } else { number.into() }
+fn no_function(name: &str, row: &Interface) -> String {
+    let known: Vec<String> = row.functions.iter().map(|it| it.to_lower_camel_case()).collect();
+    let known = known.join(", ");
+    format!("`{}` has no function `{name}`; it has {known}, and a type is imported with `import type`", row.name)
 }

@@ -27,12 +27,11 @@ pub(crate) fn types(name: &str, text: &str) -> Result<String, Vec<Problem>> {
             let said = std::mem::take(&mut *said.0.lock().unwrap_or_else(PoisonError::into_inner));
             let problem = |(message, span): Message| {
                 let at = span.map(|span| sources.lookup_char_pos(span.lo()));
-                let (line, column) = at.map_or((1, 1), |at| (at.line, at.col.0 + 1));
-                Problem { line, column, message }
+                Problem::at(at.map_or((1, 1), |at| (at.line, at.col.0 + 1)), message)
             };
             let mut problems: Vec<Problem> = said.into_iter().map(problem).collect();
             if problems.is_empty() {
-                problems.push(Problem { line: 1, column: 1, message: error.to_string() });
+                problems.push(Problem::at((1, 1), error.to_string()));
             }
             problems
         })

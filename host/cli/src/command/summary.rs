@@ -27,6 +27,8 @@ pub(crate) struct RunSummary {
     effects: Vec<Effect>,
     failed_calls: Vec<FailedCall>,
     log: Vec<Line>,
+    /// What would let a refused call through, a text each.
+    advice: Vec<String>,
     plan_digest: Option<String>,
     plan_incomplete_from: Option<u64>,
     resources: Option<model::Resources>,
@@ -40,6 +42,30 @@ struct Effect {
     function: String,
     #[serde(flatten)]
     effect: EffectRecord,
+}
+
+impl Effect {
+    /// In one line.
+    fn shown(&self) -> String {
+        let effect = &self.effect;
+        let states = match (&effect.before, &effect.after) {
+            (None, None) => String::new(),
+            (before, after) => {
+                let word = |state: &Option<String>| {
+                    state.as_deref().map_or_else(|| "nothing".to_owned(), |state| one_line(state).into_owned())
+                };
+                format!(": {} -> {}", word(before), word(after))
+            }
+        };
+        let (name, word) = (&self.interface, effect.effect.word());
+        format!("{word:<9} {name}.{} {}{states}", self.function, one_line(&effect.target))
+    }
+}
+
+/// What one list has and the other has not: `-` what is gone, `+` what is new.
+fn differences(what: &str, before: Vec<String>, now: Vec<String>, changes: &mut Vec<String>) {
+    changes.extend(before.iter().filter(|it| !now.contains(it)).map(|it| format!("- {what} {it}")));
+    changes.extend(now.iter().filter(|it| !before.contains(it)).map(|it| format!("+ {what} {it}")));
 }
 
 #[derive(Serialize)]
@@ -80,6 +106,12 @@ impl RunSummary {
         Some(summary)
     }
 
+    /// With what would let its refused calls through.
+    pub(crate) fn advised(mut self, advice: Vec<String>) -> Self {
+        self.advice = advice;
+        self
+    }
+
     fn begin(first: &Recorded, started: &Started) -> Self {
         Self {
             run: first.run.to_string(),
@@ -99,6 +131,7 @@ impl RunSummary {
             effects: Vec::new(),
             failed_calls: Vec::new(),
             log: Vec::new(),
+            advice: Vec::new(),
             plan_digest: None,
             plan_incomplete_from: None,
             resources: None,
@@ -158,6 +191,34 @@ impl RunSummary {
         }
     }
 
+    /// For a person who wrote the plugin, and wants its log.
+    pub(crate) fn print_with_log(&self) {
+        self.print_text();
+        for line in &self.log {
+            output::text(&format!("  {:<9} {}", line.level, line.message.replace('\n', "\n            ")));
+        }
+    }
+
+    /// In what this run came out another way than an earlier one, a line each.
+    pub(crate) fn changes_since(&self, before: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        let word = |it: &Self| match (it.outcome, it.verdict) {
+            (Some(outcome::Outcome::Completed), Some(verdict)) => verdict.to_string(),
+            (outcome, _) => outcome.map(|outcome| outcome.to_string()).unwrap_or_default(),
+        };
+        if word(before) != word(self) {
+            changes.push(format!("verdict: {} -> {}", word(before), word(self)));
+        }
+        if before.summary != self.summary {
+            changes.push(format!("summary: {} -> {}", before.summary, self.summary));
+        }
+        let findings = |it: &Self| it.findings.iter().map(|it| format!("{} [{}]", it.title, it.target)).collect();
+        differences("finding", findings(before), findings(self), &mut changes);
+        let effects = |it: &Self| it.effects.iter().map(Effect::shown).collect();
+        differences("effect", effects(before), effects(self), &mut changes);
+        changes
+    }
+
     fn print_text(&self) {
         let word = |verdict: Option<outcome::Verdict>| verdict.map(|it| it.to_string()).unwrap_or_default();
         let outcome = self.outcome.map(|it| it.to_string()).unwrap_or_else(|| "under way".to_owned());
@@ -170,23 +231,15 @@ impl RunSummary {
             let (title, target) = (one_line(&finding.title), one_line(&finding.target));
             output::text(&format!("  {:<8} {title} [{target}]", finding.severity.word()));
         }
-        for it in &self.effects {
-            let effect = &it.effect;
-            let states = match (&effect.before, &effect.after) {
-                (None, None) => String::new(),
-                (before, after) => {
-                    let word = |state: &Option<String>| {
-                        state.as_deref().map_or_else(|| "nothing".to_owned(), |state| one_line(state).into_owned())
-                    };
-                    format!(": {} -> {}", word(before), word(after))
-                }
-            };
-            let (name, word) = (&it.interface, effect.effect.word());
-            output::text(&format!("  {word:<9} {name}.{} {}{states}", it.function, one_line(&effect.target)));
+        for effect in &self.effects {
+            output::text(&format!("  {}", effect.shown()));
         }
         for call in &self.failed_calls {
             let error = call.error.to_string();
             output::text(&format!("  refused   {}.{}: {}", call.interface, call.function, one_line(&error)));
+        }
+        for advice in &self.advice {
+            output::text(&format!("  next      {}", advice.replace('\n', "\n              ")));
         }
         if let Some(digest) = &self.plan_digest {
             let incomplete =

@@ -358,7 +358,9 @@ impl Gate {
         let name = C::INTERFACE.name;
         let Some(scope) = self.facts.scopes.get(name) else {
             let message = format!("`{name}` is not granted");
-            return Err(Error::new(ErrorKind::Denied, "grant", message).with("capability", name));
+            let subjects = call.subjects().join(", ");
+            let needed = if subjects.is_empty() { name.to_owned() } else { format!("{name} [{subjects}]") };
+            return Err(Error::new(ErrorKind::Denied, "grant", message).with("capability", needed));
         };
         match call.subjects().iter().find(|subject| !scope.allows(subject)) {
             None => Ok(Arc::clone(scope.entries())),

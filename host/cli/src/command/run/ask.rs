@@ -5,34 +5,79 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use artifact::Plugin;
+use model::capability::Capability;
 use model::{Plan, RunId, event};
 use runtime::Request;
 use serde_json::{Map, Value};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use super::{Args, RunMode};
+use super::RunMode;
 use crate::fault::Refused;
 use crate::machine::{self, Machine};
 
+/// What a run by hand takes, whoever starts it.
+#[derive(clap::Args)]
+pub(in crate::command) struct Asks {
+    /// Set a parameter; what is not JSON is text
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    parameters: Vec<(String, String)>,
+
+    /// Read parameters from a JSON file; `--param` goes before it
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
+
+    /// Grant a capability of class L2 or above, such as `files-write` or `service-control [nginx]`, or addresses that are not
+    /// public: `http [10.0.0.0/8]`
+    #[arg(long, value_name = "CAPABILITY")]
+    pub(super) allow: Vec<Capability>,
+
+    /// Let a named root stand for a folder
+    #[arg(long = "bind", value_name = "NAME=DIR", value_parser = name_and_value)]
+    binds: Vec<(String, String)>,
+
+    /// Set a limit for this run, up to its ceiling, such as `wall-ms=60000`
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    limits: Vec<(String, String)>,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// How it is run.
+pub(in crate::command) struct How {
+    pub(in crate::command) mode: RunMode,
+    pub(in crate::command) plan: Option<RunId>,
+    pub(in crate::command) recording: bool,
+}
+
 /// All of it, as a request.
-pub(super) fn request(args: &Args, plugin: &Plugin, machine: &Machine) -> anyhow::Result<Request> {
+pub(in crate::command) fn request(
+    asks: &Asks,
+    how: How,
+    plugin: &Plugin,
+    machine: &Machine,
+) -> anyhow::Result<Request> {
     let (manifest, shared) = (plugin.manifest(), &machine.device.shared);
     let parameters = plugin
-        .parameters(given(args)?)
+        .parameters(asks.given()?)
         .with_context(|| format!("`{}` takes{}", manifest.plugin.name, takes(&manifest.parameters)))?;
-    let plan = args.plan.map(|run| plan(&machine.store, run, plugin, &parameters)).transpose()?;
-    if plan.is_some() && !matches!(args.mode, RunMode::Enforce) {
+    let plan = how.plan.map(|run| plan(&machine.store, run, plugin, &parameters)).transpose()?;
+    if plan.is_some() && how.mode != RunMode::Enforce {
         bail!("`--plan` ties an enforce run to a dry run: add `--mode enforce`");
     }
     Ok(Request {
         run: RunId::new(),
-        mode: args.mode.into(),
+        mode: how.mode.into(),
         trigger: machine::by_hand(),
         parameters,
-        limits: limits(&manifest.limits, &args.limits)?,
+        limits: limits(&manifest.limits, &asks.limits)?,
         plan,
-        recording: args.record.is_some(),
+        recording: how.recording,
         device: backends::device::device_id(shared)?.to_string(),
         roots: shared.policy.files.roots.clone(),
         cancel: CancellationToken::new(),
@@ -40,20 +85,31 @@ pub(super) fn request(args: &Args, plugin: &Plugin, machine: &Machine) -> anyhow
     })
 }
 
-/// Parameters as given: the file's, then those of the command line.
-fn given(args: &Args) -> anyhow::Result<Map<String, Value>> {
-    let mut given = match &args.params {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-            serde_json::from_str(&text).with_context(|| format!("{}: expected a JSON object", path.display()))?
+impl Asks {
+    /// Parameters as given: the file's, then those of the command line.
+    fn given(&self) -> anyhow::Result<Map<String, Value>> {
+        let mut given = match &self.params {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+                serde_json::from_str(&text).with_context(|| format!("{}: expected a JSON object", path.display()))?
+            }
+            None => Map::new(),
+        };
+        for (name, value) in &self.parameters {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
+            given.insert(name.clone(), value);
         }
-        None => Map::new(),
-    };
-    for (name, value) in &args.parameters {
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
-        given.insert(name.clone(), value);
+        Ok(given)
     }
-    Ok(given)
+
+    /// Where named roots are.
+    pub(in crate::command) fn roots(&self) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+        let bound = self.binds.iter().map(|(name, folder)| {
+            let folder = std::fs::canonicalize(folder).with_context(|| format!("--bind {name}={folder}"))?;
+            Ok((name.clone(), folder))
+        });
+        bound.collect()
+    }
 }
 
 /// The parameters of a schema, a line each.
@@ -94,15 +150,6 @@ pub(in crate::command) fn limits(
     }
 }
 
-/// Where named roots are.
-pub(super) fn roots(binds: &[(String, String)]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let bound = binds.iter().map(|(name, folder)| {
-        let folder = std::fs::canonicalize(folder).with_context(|| format!("--bind {name}={folder}"))?;
-        Ok((name.clone(), folder))
-    });
-    bound.collect()
-}
-
 /// The plan of an earlier dry run, if it was of this plugin with these parameters.
 fn plan(store: &Store, run: RunId, plugin: &Plugin, parameters: &Map<String, Value>) -> anyhow::Result<Plan> {
     let (started, events) = machine::record(store, run)?;
@@ -123,6 +170,9 @@ fn plan(store: &Store, run: RunId, plugin: &Plugin, parameters: &Map<String, Val
     }
     match reasons.is_empty() {
         true => Ok(plan),
-        false => Err(Refused { reasons, next: Some("make a new dry run, and tie this run to it".to_owned()) }.into()),
+        false => {
+            let next = Some("make a new dry run, and tie this run to it".to_owned());
+            Err(Refused { next, ..Refused::because(reasons) }.into())
+        }
     }
 }

@@ -11,37 +11,51 @@ use runtime::Request;
 use serde_json::Value;
 
 use crate::context::{Context, HostPolicy};
+use crate::declared::Declared;
 use crate::fault::Refused;
 use crate::machine::Machine;
 
 /// What the manifest asks for, as far as host policy and the command line allow it.
 pub(super) fn by_hand(
     flags: &[Capability],
-    plugin: &Plugin,
+    declared: &Declared<'_>,
     policy: &HostPolicy,
     request: &Request,
 ) -> Result<Grants, Refused> {
-    let manifest = plugin.manifest();
+    let manifest = declared.plugin.manifest();
     let mut allowed = policy.allow.clone();
     allowed.extend(flags.iter().map(|capability| Allow { plugin: None, capability: capability.clone() }));
-    let wishes = manifest.wishes(&request.parameters).map_err(|bad| Refused { reasons: bad.0, next: None })?;
+    let wishes = manifest.wishes(&request.parameters).map_err(|bad| unfilled(bad.0, declared))?;
     policy::grant_by_hand(manifest, &wishes, request.mode, &allowed)
-        .map_err(|missing| not_granted(&missing, &manifest.plugin.name, policy))
+        .map_err(|missing| not_granted(&missing, declared, policy))
+}
+
+/// Scopes that their parameters do not fill, each with its place.
+fn unfilled(problems: Vec<String>, declared: &Declared<'_>) -> Refused {
+    let placed = |problem: String| {
+        let place = problem.split(':').next().and_then(|path| declared.place(path));
+        place.map_or_else(|| problem.clone(), |place| format!("{place}: {problem}"))
+    };
+    Refused::because(problems.into_iter().map(placed).collect())
 }
 
 /// Everything that is missing, with the lines that would allow it.
-fn not_granted(missing: &[Missing], plugin: &str, policy: &HostPolicy) -> Refused {
+fn not_granted(missing: &[Missing], declared: &Declared<'_>, policy: &HostPolicy) -> Refused {
+    let plugin = &declared.plugin.manifest().plugin.name;
     let mut line = policy.lines + 1;
     let mut reasons = Vec::new();
     for it in missing {
+        let place = declared.place(&format!("capabilities.{}", it.capability.interface));
+        let asked = place.map(|place| format!(" (asked for at {place})")).unwrap_or_default();
         reasons.push(format!(
-            "`{}` ({}) is not granted: {}\n    add at {}:{line}\n      [[allow]]\n      plugin = \"{plugin}\"\n      capability = \"{}\"",
+            "`{}` ({}) is not granted: {}{asked}\n    add at {}:{line}\n      [[allow]]\n      plugin = \"{plugin}\"\n      capability = \"{}\"",
             it.capability, it.class, it.reason, policy.path.display(), it.capability,
         ));
         line += 3;
     }
     let flags: Vec<String> = missing.iter().map(|it| format!("--allow '{}'", it.capability)).collect();
-    Refused { reasons, next: Some(format!("add these lines to host policy, or {} for this run", flags.join(" "))) }
+    let next = format!("add these lines to host policy, or {} for this run", flags.join(" "));
+    Refused { next: Some(next), ..Refused::because(reasons) }
 }
 
 /// A refusal is evidence too: it has a record of its own.
