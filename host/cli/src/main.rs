@@ -2,6 +2,7 @@
 
 mod command;
 mod context;
+mod declared;
 mod exit;
 mod fault;
 mod lock;

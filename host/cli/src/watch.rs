@@ -14,6 +14,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// A spinner that shows itself after a second.
 pub(crate) struct Spinner {
     bar: ProgressBar,
+    tells: bool,
 }
 
 impl Spinner {
@@ -32,7 +33,14 @@ impl Spinner {
                 shown.enable_steady_tick(Duration::from_millis(100));
             }
         });
-        Self { bar }
+        Self { bar, tells: true }
+    }
+
+    /// One that leaves the log to whoever shows it afterwards.
+    pub(crate) fn silent(message: &str) -> Self {
+        let mut silent = Self::new(message);
+        silent.tells = false;
+        silent
     }
 
     pub(crate) fn finish(&self) {
@@ -52,7 +60,7 @@ impl Observer for Spinner {
     }
 
     fn log(&self, level: LogLevel, message: &str) {
-        if matches!(level, LogLevel::Warn | LogLevel::Error) {
+        if self.tells && matches!(level, LogLevel::Warn | LogLevel::Error) {
             let line = format!("{}: {}", level.word(), output::one_line(message));
             self.bar.suspend(|| output::say(&line));
         }

@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod compile_component;
 mod completions;
+mod dev;
 mod doctor;
 mod inspect;
 mod new;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Check(check::Args),
     Inspect(inspect::Args),
     Test(test::Args),
+    Dev(dev::Args),
     Run(run::Args),
     Runs(runs::Args),
     Resume(resume::Args),
@@ -57,9 +59,10 @@ impl Command {
     async fn run_async(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
             Self::Build(args) => build::run(&args).await,
-            Self::Check(args) => check::run(&args).await,
+            Self::Check(args) => check::run(&args, context).await,
             Self::Inspect(args) => inspect::run(args, context).await,
             Self::Test(args) => test::run(&args, context).await,
+            Self::Dev(args) => dev::run(&args, context).await,
             Self::Run(args) => run::run(args, context).await,
             Self::Runs(args) => runs::run(&args, context),
             Self::Resume(args) => resume::run(&args, context).await,

@@ -21,7 +21,7 @@ use toml::de::{DeTable, Deserializer};
 const FRAME: [&str; 3] = ["description", "expect", "run"];
 
 /// One fixture.
-pub(super) struct Case {
+pub(in crate::command) struct Case {
     /// Its file's name, without the ending.
     pub(super) name: String,
     pub(super) run: Run,
@@ -189,22 +189,35 @@ pub(super) fn read(folder: &Path) -> anyhow::Result<Vec<Case>> {
     }
     let (mut cases, mut problems) = (Vec::new(), Vec::new());
     for path in &paths {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-        match parse(&text) {
-            Ok((frame, device)) => {
-                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                cases.push(Case { name, run: frame.run, expect: frame.expect, device });
-            }
-            Err(error) => {
-                let line = error.span().map(|span| line_of(&text, span.start)).unwrap_or(1);
-                problems.push(format!("{}:{line}: {}", path.display(), error.message()));
-            }
+        match case(path)? {
+            Ok(case) => cases.push(case),
+            Err(problem) => problems.push(problem),
         }
     }
     match problems.is_empty() {
         true => Ok(cases),
         false => bail!("{}", problems.join("\n")),
     }
+}
+
+/// One fixture.
+pub(in crate::command) fn read_one(path: &Path) -> anyhow::Result<Case> {
+    case(path)?.map_err(anyhow::Error::msg)
+}
+
+/// A fixture, or what is wrong with it and where.
+fn case(path: &Path) -> anyhow::Result<Result<Case, String>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    Ok(match parse(&text) {
+        Ok((frame, device)) => {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(Case { name, run: frame.run, expect: frame.expect, device })
+        }
+        Err(error) => {
+            let line = error.span().map(|span| line_of(&text, span.start)).unwrap_or(1);
+            Err(format!("{}:{line}: {}", path.display(), error.message()))
+        }
+    })
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -218,7 +231,9 @@ fn parse(text: &str) -> Result<(Frame, Fixture), toml::de::Error> {
     let (frame, device): (DeTable<'_>, DeTable<'_>) =
         whole.into_inner().into_iter().partition(|(key, _)| FRAME.contains(&key.get_ref().as_ref()));
     let half = |table| Deserializer::from(Spanned::new(span.clone(), table));
-    Ok((Frame::deserialize(half(frame))?, Fixture::deserialize(half(device))?))
+    // A key of the frame that is misspelt is one that no device has.
+    let device = Fixture::deserialize(half(device))?;
+    Ok((Frame::deserialize(half(frame))?, device))
 }
 
 #[cfg(test)]
