@@ -28,9 +28,9 @@ const { urls, days } = JSON.parse(getParameters());
 function look(url) {
   try {
     const { certificates: [own], problem } = getCertificates(url, 10_000);
-    const left = Math.floor(((own?.validToMs ?? 0) - now()) / DAY_MS);
+    const left = Math.floor((own.validToMs - now()) / DAY_MS);
     metric("certificate-left", left, "d", { url });
-    const evidence = `${own?.commonName}, from ${own?.issuer}, until ${new Date(own?.validToMs ?? 0).toISOString()}`;
+    const evidence = `${own.commonName}, from ${own.issuer}, until ${new Date(own.validToMs).toISOString()}`;
     if (problem) return { url, isBad: true, what: `is not trusted: ${problem}`, evidence };
     return { url, isBad: false, what: left < days ? `ends in ${left} days` : "", evidence };
   } catch (error) {

@@ -17,7 +17,7 @@ export const manifest = {
     additionalProperties: false,
     properties: {
       days: { type: "integer", minimum: 1, default: 30, description: "A volume that will be full sooner is a finding" },
-      keep: { type: "integer", minimum: 3, maximum: 365, default: 60, description: "So many days are looked back on" },
+      keep: { type: "integer", minimum: 3, maximum: 90, default: 60, description: "So many days are looked back on" },
     },
   },
 };
@@ -28,16 +28,18 @@ const today = Math.floor(now() / 86_400_000);
 /** @type {{ day: number, used: Record<string, number> }[]} */
 const samples = JSON.parse(getValue("samples")?.value ?? "[]");
 
-const volumes = listVolumes().filter(({ readOnly, sizeBytes }) => !readOnly && sizeBytes > 0);
-// No finer than a tenth: what is written between a dry run and the run that is tied to it makes no other plan.
-const used = volumes.map(({ freeBytes, sizeBytes }) => Math.round(1000 * (1 - freeBytes / sizeBytes)) / 10);
+const volumes = listVolumes().filter(({ readOnly, sizeBytes }) => !readOnly && sizeBytes > 0).map((volume) => ({
+  mount: volume.mount,
+  // Tenths of a percent: what is written between a dry run and the run that is tied to it makes no other plan.
+  used: Math.round(1000 * (1 - volume.freeBytes / volume.sizeBytes)) / 10,
+}));
 
 /**
  * Percent that a volume grows in a day, by the line that lies nearest to its samples.
  * @param {string} mount
  */
 function growth(mount) {
-  const points = samples.flatMap(({ day, used }) => (mount in used ? [{ x: day - today, y: used[mount] ?? 0 }] : []));
+  const points = samples.flatMap(({ day, used }) => (mount in used ? [{ x: day - today, y: used[mount] }] : []));
   if (points.length < 3) return 0;
   const meanX = points.reduce((sum, { x }) => sum + x, 0) / points.length;
   const meanY = points.reduce((sum, { y }) => sum + y, 0) / points.length;
@@ -47,7 +49,7 @@ function growth(mount) {
 
 /** @type {import("msp:automation").Detect} */
 export function detect() {
-  const forecasts = volumes.map(({ mount }, at) => ({ mount, used: used[at] ?? 0, grows: growth(mount) }));
+  const forecasts = volumes.map((volume) => ({ ...volume, grows: growth(volume.mount) }));
   for (const { mount, used } of forecasts) metric("volume-used", used, "%", { mount });
   const filling = forecasts.filter(({ used, grows }) => grows > 0 && (100 - used) / grows < days);
   /** @type {import("msp:automation").Finding[]} */
@@ -69,7 +71,7 @@ export function detect() {
 
 /** @type {import("msp:automation").Remediate} */
 export function remediate() {
-  const sample = { day: today, used: Object.fromEntries(volumes.map(({ mount }, at) => [mount, used[at] ?? 0])) };
+  const sample = { day: today, used: Object.fromEntries(volumes.map(({ mount, used }) => [mount, used])) };
   const kept = [...samples, sample].filter(({ day }) => day > today - keep);
   putValue("samples", JSON.stringify(kept), undefined, 0);
   return { summary: `${kept.length} days are kept` };

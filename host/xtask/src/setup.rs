@@ -99,6 +99,25 @@ pub(crate) fn wasm_tools(target: &Path) -> anyhow::Result<()> {
     std::fs::remove_dir_all(&build).with_context(|| format!("{}", build.display()))
 }
 
+/// Installs `tsc`, which checks scripts: once, below cargo's target folder.
+pub(crate) fn tsc(target: &Path) -> anyhow::Result<()> {
+    if ::tests::tsc::program(target).exists() {
+        return Ok(());
+    }
+    let has_npm = Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has_npm {
+        // Elsewhere than in Debian npm is a part of Node.js: who has it so needs no package.
+        debian_packages(&["npm"])?;
+    }
+    let (folder, version) = (::tests::tsc::folder(target), ::tests::tsc::VERSION);
+    eprintln!("installing tsc {version}: once a target folder");
+    let partial = folder.with_extension("partial");
+    let mut install = Command::new("npm");
+    install.args(["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(&partial);
+    run(install.arg(format!("typescript@{version}")))?;
+    std::fs::rename(&partial, &folder).with_context(|| format!("{}", folder.display()))
+}
+
 /// Whether root runs this.
 pub(crate) fn is_root() -> anyhow::Result<bool> {
     Ok(output(Command::new("id").arg("--user"))?.trim() == "0")

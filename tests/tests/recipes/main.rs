@@ -181,6 +181,21 @@ fn every_recipe_passes_its_fixtures() {
     }
 }
 
+#[test]
+fn every_recipe_is_strictly_typed() {
+    assert_eq!(tests::tsc::complaints(&folder()), "");
+    // The control: the same folder, and one recipe that reads what is not there.
+    let remit = Remit::new();
+    let copy = remit.folder("sdk/recipes");
+    let types = built::repository().join("sdk/javascript");
+    std::os::unix::fs::symlink(types, remit.folder("sdk").join("javascript")).unwrap();
+    fs::copy(folder().join("tsconfig.json"), copy.join("tsconfig.json")).unwrap();
+    let wrong = RECIPES[0].text().replace("sizeBytes", "size");
+    fs::write(copy.join("wrong.js"), wrong).unwrap();
+    let complaints = tests::tsc::complaints(&copy);
+    assert!(complaints.contains("wrong.js(") && complaints.contains("Property 'size' does not exist"), "{complaints}");
+}
+
 /// Every recipe of a group, on one host.
 fn on_a_host(group: Group, root: tests::Root) {
     let host = Managed::boot(root);
