@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use store::fail;
@@ -63,7 +64,10 @@ impl Cache {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), CacheError> {
         let path = self.folder.join(name);
         let seal = self.seal(name, bytes)?;
-        let unfinished = self.folder.join(format!("{name}.{}.tmp", std::process::id()));
+        // Two threads that worked out the same do not share what is unfinished, and no more do two processes.
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let unfinished = self.folder.join(format!("{name}.{}.{number}.tmp", std::process::id()));
         let write = || {
             let mut file = private(&unfinished)?;
             file.write_all(seal.as_bytes())?;
@@ -146,6 +150,19 @@ mod tests {
         // Another entry, sealed by this very host, does not pass for this one.
         open().write("b", b"something else").unwrap();
         assert_eq!(holds(&std::fs::read(folder.path().join("b")).unwrap()), None, "renamed");
+    }
+
+    #[test]
+    fn two_that_worked_out_the_same_are_not_in_each_other_s_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().to_owned()).unwrap();
+        cache.write("b", b"its key is made").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..20).for_each(|_| cache.write("a", b"the same").unwrap()));
+            }
+        });
+        assert_eq!(cache.read("a").map(|entry| entry.to_vec()).as_deref(), Some(&b"the same"[..]));
     }
 
     #[test]
