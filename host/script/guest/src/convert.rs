@@ -5,7 +5,7 @@ use crate::types::Secret;
 use rquickjs::class::{JsClass, Readable, Trace, Tracer};
 use rquickjs::function::Constructor;
 use rquickjs::object::Property;
-use rquickjs::{Array, Class, Ctx, Exception, JsLifetime, Object, Result, String as JsString, TypedArray, Value};
+use rquickjs::{Array, Class, Coerced, Ctx, Exception, JsLifetime, Object, Result, String as JsString, TypedArray, Value};
 
 /// How deep a value may be: one that holds itself is deeper.
 const DEPTH_MAX: usize = 64;
@@ -83,8 +83,10 @@ fn node<'js>(ctx: &Ctx<'js>, value: Value<'js>, depth: usize) -> Result<Node> {
         return Ok(Node::Number(number));
     }
     if let Some(big) = value.as_big_int() {
-        return match big.clone().to_i64()? {
-            whole if whole.abs() <= WHOLE_MAX => Ok(Node::Number(whole as f64)),
+        // By its digits: as 64 bits a larger one would be another one.
+        let digits = big.clone().into_value().get::<Coerced<String>>()?.0;
+        return match digits.parse::<i64>() {
+            Ok(whole) if whole.abs() <= WHOLE_MAX => Ok(Node::Number(whole as f64)),
             _ => Err(Exception::throw_range(ctx, "a number as large as this would become another one")),
         };
     }
