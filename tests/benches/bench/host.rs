@@ -54,7 +54,7 @@ pub(crate) struct Host {
     prepared: Prepared,
     device: Device,
     clock: Arc<dyn Clock>,
-    /// The plugin's own defaults.
+    /// What it is given, and its own defaults.
     parameters: Map<String, Value>,
 }
 
@@ -97,10 +97,21 @@ impl Host {
         Self::new(plugin, device).await
     }
 
+    /// A plugin on the device of a fixture, with these parameters.
+    pub(crate) async fn on(plugin: &Path, fixture: &str, parameters: Map<String, Value>) -> Self {
+        let fixture: backends::Fixture = toml::from_str(fixture).unwrap();
+        let device = backends::memory(&fixture, "bench", fixture.clock()).await.unwrap();
+        Self::with(plugin, device, parameters).await
+    }
+
     async fn new(plugin: &Path, device: Device) -> Self {
+        Self::with(plugin, device, Map::new()).await
+    }
+
+    async fn with(plugin: &Path, device: Device, parameters: Map<String, Value>) -> Self {
         let plugin = artifact::verify_local(std::fs::read(plugin).unwrap(), None).unwrap();
         let engine = Engine::new(Options::default()).unwrap();
-        let parameters = plugin.parameters(Map::new()).unwrap();
+        let parameters = plugin.parameters(parameters).unwrap();
         let grants = plugin.manifest().wishes(&parameters).unwrap();
         let prepared = runtime::prepare(&engine, &plugin, &grants, None, &Compiler::InProcess).await.unwrap();
         Self { engine, prepared, device, clock: Arc::new(SystemClock), parameters }

@@ -20,6 +20,7 @@ mod live;
 mod process;
 mod row;
 mod sample;
+mod scripts;
 mod warm;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use tempfile::TempDir;
 use tests::built;
 
 use row::Row;
+use scripts::Form;
 
 /// Measure what Remit costs, each row against a baseline in the same run
 #[derive(clap::Parser)]
@@ -99,6 +101,13 @@ const ROWS: &[Measure] = &[
     ("cold", process::small),
     ("cold-disk-space", process::whole),
     ("cold-durable", process::durable),
+    ("scripts-warm", scripts::warm),
+    ("scripts-second", scripts::second),
+    ("scripts-runtime-compile", scripts::compile_runtime),
+    ("scripts-form-size", |bench| scripts::size(bench, Form::Script)),
+    ("scripts-form-compile", |bench| scripts::compile(bench, Form::Script)),
+    ("scripts-form-cold", |bench| scripts::cold(bench, Form::Script)),
+    ("scripts-form-warm", |bench| scripts::warm_form(bench, Form::Script)),
 ];
 
 /// How often a row is measured until a missed bar counts.

@@ -9,7 +9,7 @@ use crate::sample::{Sample, in_turns, timed};
 use crate::warm::run;
 
 /// Not whatever `python3` a path names first: a shim would be no peer.
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// A small plugin, its state on a file system in memory.
 pub(crate) fn small(bench: &Bench) -> Row {

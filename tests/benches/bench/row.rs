@@ -36,6 +36,7 @@ pub(crate) struct Row {
 pub(crate) enum Unit {
     Microseconds,
     Bytes,
+    Count,
 }
 
 /// The most that a subject's median may be.
@@ -44,6 +45,13 @@ pub(crate) enum Unit {
 pub(crate) enum Bar {
     /// So many times the baseline's.
     Times(f64),
+    /// So many times the baseline's, and in any case no more than a figure of its own.
+    TimesWithin {
+        /// As above.
+        times: f64,
+        /// In the row's unit.
+        most: f64,
+    },
     /// So much more than the baseline's.
     More {
         /// In the row's unit.
@@ -66,6 +74,7 @@ impl Row {
         self.holds = match self.bar {
             None => true,
             Some(Bar::Times(times)) => subject <= baseline * times,
+            Some(Bar::TimesWithin { times, most }) => subject <= (baseline * times).min(most),
             Some(Bar::More { by, .. }) => subject <= baseline + by,
         };
         self
@@ -112,6 +121,7 @@ impl Unit {
             Self::Microseconds if value >= 1_000.0 => format!("{:.2} ms", value / 1_000.0),
             Self::Microseconds => format!("{value:.2} µs"),
             Self::Bytes => format!("{:.1} KiB", value / 1_024.0),
+            Self::Count => format!("{value:.0}"),
         }
     }
 }
@@ -120,6 +130,7 @@ impl Bar {
     fn shown(self, unit: Unit) -> String {
         match self {
             Self::Times(times) => format!("≤ {times} ×"),
+            Self::TimesWithin { times, most } => format!("≤ {times} ×, ≤ {}", unit.shown(most)),
             Self::More { by, because } => format!("≤ it + {} {because}", unit.shown(by)),
         }
     }
