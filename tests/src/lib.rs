@@ -15,6 +15,7 @@ pub mod remit;
 mod root;
 pub mod scripts;
 mod soak;
+pub mod toolchains;
 pub mod tsc;
 pub mod wasm_tools;
 

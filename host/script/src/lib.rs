@@ -6,6 +6,7 @@
 
 mod literals;
 mod manifest;
+mod module;
 mod pack;
 mod parse;
 mod problem;
@@ -16,9 +17,13 @@ use std::sync::LazyLock;
 
 use model::Digest;
 
+pub use module::{Export, Module, Reference, module};
 pub use pack::{is_script, pack, places, warnings};
 pub use problem::{Problem, Wrong, excerpt};
 pub use wishes::entry;
+
+/// What the runtime runs before each script, as an expression of JavaScript. A plugin in JavaScript has the same.
+pub static PRELUDE: &str = include_str!("../guest/src/prelude.js");
 
 /// The component that runs scripts.
 pub static COMPONENT: &[u8] = include_bytes!("../runtime.wasm");

@@ -21,7 +21,7 @@ pub fn is_script(path: &Path) -> bool {
     language(path).is_some()
 }
 
-fn language(path: &Path) -> Option<Language> {
+pub(crate) fn language(path: &Path) -> Option<Language> {
     match path.extension()?.to_str()? {
         "js" | "mjs" => Some(Language::JavaScript),
         "ts" | "mts" => Some(Language::TypeScript),
@@ -65,7 +65,7 @@ fn read(name: &str, text: &str) -> Result<Read, Wrong> {
 }
 
 /// The parser calls itself for what is nested: what somebody else wrote must not end this process.
-fn on_stack_for<T: Send>(text: &str, work: impl FnOnce() -> T + Send) -> Result<T, String> {
+pub(crate) fn on_stack_for<T: Send>(text: &str, work: impl FnOnce() -> T + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES_MIN + text.len() * STACK_BYTES_PER_BYTE);
         let thread =

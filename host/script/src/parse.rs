@@ -6,15 +6,15 @@ use heck::ToLowerCamelCase as _;
 use swc_common::sync::Lrc;
 use swc_common::{BytePos, FileName, SourceMap, Span, Spanned as _};
 use swc_ecma_ast::{
-    CallExpr, Callee, Decl, EsVersion, ExportSpecifier, Expr, ImportDecl, ImportSpecifier, Lit, ModuleDecl,
+    CallExpr, Callee, Decl, EsVersion, ExportSpecifier, Expr, ImportDecl, ImportSpecifier, Lit, Module, ModuleDecl,
     ModuleExportName, ModuleItem, Pat,
 };
 use swc_ecma_parser::lexer::Lexer;
 use swc_ecma_parser::{EsSyntax, Parser, StringInput, Syntax, TsSyntax};
 use swc_ecma_visit::{Visit, VisitWith as _};
 
-use crate::Problem;
 use crate::literals::{self, Literals};
+use crate::{Export, Problem, Reference};
 
 /// What interfaces are imported by, before their name.
 const PREFIX: &str = "msp:automation/";
@@ -79,30 +79,81 @@ pub(crate) fn merged(imports: impl Iterator<Item = Imported>) -> Vec<Import> {
 
 pub(crate) fn parse(name: &str, text: &str, language: Language) -> Result<Parsed, Vec<Problem>> {
     let sources: Lrc<SourceMap> = Lrc::default();
+    let module = read(&sources, name, text, language)?;
+    let places = Places { sources: &sources };
+    let mut dynamic = Dynamic { places: &places, found: Vec::new() };
+    module.visit_with(&mut dynamic);
+    Ok(Parsed {
+        dynamic: dynamic.found,
+        exports: module.body.iter().flat_map(exported).map(|(name, _, _)| name).collect(),
+        imports: module.body.iter().filter_map(|item| imported(item, &places)).collect(),
+        manifest: literals::manifest(&module, &places),
+    })
+}
+
+/// What JavaScript imports from anywhere, and what it exports.
+pub(crate) fn references(name: &str, text: &str) -> Result<(Vec<Reference>, Vec<Export>), Vec<Problem>> {
+    let sources: Lrc<SourceMap> = Lrc::default();
+    let module = read(&sources, name, text, Language::JavaScript)?;
+    let places = Places { sources: &sources };
+    let exports = module.body.iter().flat_map(exported).map(|(name, at, is_async)| {
+        let (line, column) = places.of(at);
+        Export { name, is_async, line, column }
+    });
+    Ok((module.body.iter().filter_map(|item| reference(item, &places)).collect(), exports.collect()))
+}
+
+fn read(sources: &Lrc<SourceMap>, name: &str, text: &str, language: Language) -> Result<Module, Vec<Problem>> {
     let file = sources.new_source_file(FileName::Custom(name.to_owned()).into(), text.to_owned());
     let syntax = match language {
         Language::JavaScript => Syntax::Es(EsSyntax::default()),
         Language::TypeScript => Syntax::Typescript(TsSyntax::default()),
     };
     let mut parser = Parser::new_from(Lexer::new(syntax, EsVersion::latest(), StringInput::from(&*file), None));
-    let places = Places { sources: &sources };
+    let places = Places { sources };
     let parsed = parser.parse_module();
     let errors = parser.take_errors();
     let problem = |error: &swc_ecma_parser::error::Error| places.problem(error.span(), error.kind().msg());
-    let module = match parsed {
-        Ok(module) if errors.is_empty() => module,
-        Ok(_) => return Err(errors.iter().map(problem).collect()),
+    match parsed {
+        Ok(module) if errors.is_empty() => Ok(module),
+        Ok(_) => Err(errors.iter().map(problem).collect()),
         // What was noticed before may be where it went wrong.
-        Err(fatal) => return Err(errors.iter().chain([&fatal]).map(problem).collect()),
+        Err(fatal) => Err(errors.iter().chain([&fatal]).map(problem).collect()),
+    }
+}
+
+/// Where a statement is from, and the names that it takes.
+fn reference(item: &ModuleItem, places: &Places<'_>) -> Option<Reference> {
+    let ModuleItem::ModuleDecl(declaration) = item else { return None };
+    let name = |text: String, span: Span| {
+        let (line, column) = places.of(span.lo());
+        (text, line, column)
     };
-    let mut dynamic = Dynamic { places: &places, found: Vec::new() };
-    module.visit_with(&mut dynamic);
-    Ok(Parsed {
-        dynamic: dynamic.found,
-        exports: module.body.iter().flat_map(exported).collect(),
-        imports: module.body.iter().filter_map(|item| imported(item, &places)).collect(),
-        manifest: literals::manifest(&module, &places),
-    })
+    let (source, span, names) = match declaration {
+        ModuleDecl::Import(import) => {
+            let names = import.specifiers.iter().filter_map(|specifier| match specifier {
+                ImportSpecifier::Named(named) => {
+                    let text = named.imported.as_ref().map_or_else(|| named.local.sym.to_string(), text_of);
+                    Some(name(text, named.span))
+                }
+                ImportSpecifier::Default(default) => Some(name("default".to_owned(), default.span)),
+                ImportSpecifier::Namespace(_) => None,
+            });
+            (&import.src, import.span, names.collect())
+        }
+        ModuleDecl::ExportNamed(export) => {
+            let names = export.specifiers.iter().filter_map(|specifier| match specifier {
+                ExportSpecifier::Named(named) => Some(name(text_of(&named.orig), named.span)),
+                _ => None,
+            });
+            (export.src.as_ref()?, export.span, names.collect())
+        }
+        ModuleDecl::ExportAll(export) => (&export.src, export.span, Vec::new()),
+        _ => return None,
+    };
+    let (line, column) = places.of(span.lo());
+    let at = places.offset(source.span.lo())..places.offset(source.span.hi());
+    Some(Reference { specifier: source.value.to_string_lossy().into_owned(), at, names, line, column })
 }
 
 /// Collects what `import(…)` names.
@@ -133,23 +184,33 @@ impl Places<'_> {
         (at.line, at.col.0 + 1)
     }
 
+    /// In bytes from the beginning of the text.
+    fn offset(&self, at: BytePos) -> usize {
+        self.sources.lookup_byte_offset(at).pos.0 as usize
+    }
+
     fn problem(&self, span: Span, message: impl Into<String>) -> Problem {
         Problem::at(self.of(span.lo()), message)
     }
 }
 
-/// The names that a statement exports, those of types left out.
-fn exported(item: &ModuleItem) -> Vec<String> {
+/// The names that a statement exports, those of types left out: where each stands, and whether it is a function that waits.
+fn exported(item: &ModuleItem) -> Vec<(String, BytePos, bool)> {
     match item {
         ModuleItem::ModuleDecl(ModuleDecl::ExportDecl(export)) => match &export.decl {
-            Decl::Fn(function) => vec![function.ident.sym.to_string()],
-            Decl::Var(variables) => variables.decls.iter().filter_map(|it| variable(&it.name)).collect(),
+            Decl::Fn(it) => vec![(it.ident.sym.to_string(), export.span.lo(), it.function.is_async)],
+            Decl::Var(variables) => variables
+                .decls
+                .iter()
+                .filter_map(|it| variable(&it.name))
+                .map(|name| (name, export.span.lo(), false))
+                .collect(),
             _ => Vec::new(),
         },
         ModuleItem::ModuleDecl(ModuleDecl::ExportNamed(export)) if !export.type_only => {
             let named = export.specifiers.iter().filter_map(|specifier| match specifier {
                 ExportSpecifier::Named(named) if !named.is_type_only => {
-                    Some(text_of(named.exported.as_ref().unwrap_or(&named.orig)))
+                    Some((text_of(named.exported.as_ref().unwrap_or(&named.orig)), named.span.lo(), false))
                 }
                 _ => None,
             });

@@ -20,6 +20,8 @@ pub(crate) const TO_TEST: &[&str] = &[
     "dpkg-dev",
     // The root of a managed host.
     "mmdebstrap",
+    // Plugins in Python.
+    "python3-pip",
     // Signs, and verifies what we sign.
     "openssh-client",
     // Boots one.
@@ -104,11 +106,6 @@ pub(crate) fn tsc(target: &Path) -> anyhow::Result<()> {
     if ::tests::tsc::program(target).exists() {
         return Ok(());
     }
-    let has_npm = Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !has_npm {
-        // Elsewhere than in Debian npm is a part of Node.js: who has it so needs no package.
-        debian_packages(&["npm"])?;
-    }
     let (folder, version) = (::tests::tsc::folder(target), ::tests::tsc::VERSION);
     eprintln!("installing tsc {version}: once a target folder");
     let partial = folder.with_extension("partial");
@@ -116,6 +113,29 @@ pub(crate) fn tsc(target: &Path) -> anyhow::Result<()> {
     install.args(["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(&partial);
     run(install.arg(format!("typescript@{version}")))?;
     std::fs::rename(&partial, &folder).with_context(|| format!("{}", folder.display()))
+}
+
+/// Installs npm, unless there is one: elsewhere than in Debian it is a part of Node.js.
+pub(crate) fn npm() -> anyhow::Result<()> {
+    match Command::new("npm").arg("--version").output() {
+        Ok(output) if output.status.success() => Ok(()),
+        _ => debian_packages(&["npm"]),
+    }
+}
+
+/// Installs the type checker of plugins in Python: once a target folder.
+pub(crate) fn mypy(target: &Path) -> anyhow::Result<()> {
+    let folder = ::tests::toolchains::mypy(target);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    eprintln!("installing {}: once a target folder", ::tests::toolchains::MYPY);
+    let unfinished = folder.with_extension("new");
+    let mut install = Command::new("/usr/bin/python3");
+    ::tests::toolchains::kept(&mut install, target);
+    install.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(&unfinished);
+    run(install.arg(::tests::toolchains::MYPY))?;
+    std::fs::rename(&unfinished, &folder).with_context(|| format!("{}", folder.display()))
 }
 
 /// Whether root runs this.

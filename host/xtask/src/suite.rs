@@ -15,11 +15,12 @@ const WITHOUT_ROOT: &str = "REMIT_TESTS_WITHOUT_ROOT";
 pub(crate) fn set_up(workspace: &Workspace, no_root: bool) -> anyhow::Result<()> {
     setup::rust_targets(&["wasm32-wasip2"])?;
     setup::wasm_tools(&workspace.target)?;
-    setup::tsc(&workspace.target)?;
     if !no_root {
         setup::debian_packages(setup::TO_TEST)?;
     }
-    Ok(())
+    setup::npm()?;
+    setup::tsc(&workspace.target)?;
+    setup::mypy(&workspace.target)
 }
 
 /// `cargo test`, which goes on after a failure. What it runs is for the caller to add.

@@ -6,7 +6,7 @@ use crate::{output, source};
 /// Build a plugin from its source folder, or pack a script, with its manifest inside
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The folder with plugin.toml and Cargo.toml, or a script
+    /// The folder with plugin.toml and Cargo.toml, package.json or pyproject.toml, or a script
     #[arg(default_value = ".")]
     folder: PathBuf,
 }

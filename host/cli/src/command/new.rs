@@ -1,23 +1,51 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use include_dir::{Dir, DirEntry, include_dir};
 
-use crate::output;
+use crate::{output, shipped};
 
 /// Write the project of a new plugin, with all that it is built from
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Lower-case letters, digits and hyphens, beginning with a letter; a folder of this name is made
     name: Name,
+
+    /// What it is written in; but for Rust, only its own package manager is needed
+    #[arg(long, value_enum, default_value_t)]
+    lang: Language,
 }
 
-static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sdk");
-static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../wit");
+/// What a plugin can be written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Language {
+    #[default]
+    Rust,
+    /// JavaScript, with npm
+    Js,
+    /// TypeScript, with npm
+    Ts,
+    /// Python, with pip
+    Python,
+}
+
+impl Language {
+    /// The folders of the SDK that its projects are made of, each with the folder that it becomes.
+    fn parts(self) -> Vec<(&'static str, &'static str)> {
+        // The devices are the same, and so is what is said of them.
+        let shared = [("project", ""), ("template/fixtures", "fixtures")];
+        let own = match self {
+            Self::Rust => return vec![("template", "")],
+            Self::Js => [("javascript/template", ""), ("javascript/types", ".remit/types")],
+            Self::Ts => [("javascript/template-ts", ""), ("javascript/types", ".remit/types")],
+            Self::Python => [("python/template", ""), ("python/msp", "msp")],
+        };
+        shared.into_iter().chain(own).collect()
+    }
+}
 
 /// What of the SDK's folder is for the repository, and not for a plugin's project.
-const NOT_VENDORED: [&str; 4] = ["template", "tests", "target", "javascript"];
+const NOT_VENDORED: [&str; 7] = ["template", "tests", "target", "project", "recipes", "javascript", "python"];
 /// As long as the name of a plugin may be.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -76,35 +104,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         return Err(error).with_context(|| format!("the folder `{name}`"));
     }
-    let template = SDK.get_dir("template").context("this program was built without the template")?;
-    write(template, template.path(), &folder, &|text| args.name.fill(text))?;
-    let sdk = folder.join(".remit/sdk");
-    write(&SDK, Path::new(""), &sdk, &str::to_owned)?;
-    write(&WIT, Path::new(""), &sdk.join("wit"), &str::to_owned)?;
+    for (part, below) in args.lang.parts() {
+        shipped::write(shipped::of_sdk(part)?, &folder.join(below), &[], &|text| args.name.fill(text))?;
+    }
+    if args.lang == Language::Rust {
+        let sdk = folder.join(".remit/sdk");
+        shipped::write(&shipped::SDK, &sdk, &NOT_VENDORED, &str::to_owned)?;
+        shipped::write(&shipped::WIT, &sdk.join("wit"), &[], &str::to_owned)?;
+    }
     output::text(name);
     output::say(&format!("next: cd {name} && remit build && remit run . --mode detect"));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes what is below `top`, except what stays in the repository.
-fn write(dir: &Dir<'_>, top: &Path, target: &Path, fill: &dyn Fn(&str) -> String) -> anyhow::Result<()> {
-    for entry in dir.entries() {
-        let path = entry.path().strip_prefix(top)?;
-        if NOT_VENDORED.iter().any(|name| path == Path::new(name)) {
-            continue;
-        }
-        match entry {
-            DirEntry::Dir(inner) => write(inner, top, target, fill)?,
-            DirEntry::File(file) => {
-                let file_path = target.join(path);
-                let text = file.contents_utf8().with_context(|| format!("{} is no text", path.display()))?;
-                let folder = file_path.parent().unwrap_or(target);
-                std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-                std::fs::write(&file_path, fill(text)).with_context(|| format!("{}", file_path.display()))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::declarations;
 use crate::workspace::Workspace;
 
-/// Write the declarations of wit/ for JavaScript and TypeScript into sdk/
+/// Write the declarations of wit/ for JavaScript, TypeScript and Python into sdk/
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Write nothing, and fail where what is committed is not what wit/ says

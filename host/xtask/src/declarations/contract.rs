@@ -17,6 +17,8 @@ const AMBIENT: [&str; 2] = ["types", "run"];
 pub(crate) struct Contract {
     /// In the order of the package.
     pub(crate) modules: Vec<Module>,
+    /// Its version.
+    pub(crate) version: String,
     /// What each type is, however it is called where it is used.
     handed: BTreeSet<Name>,
     answered: BTreeSet<Name>,
@@ -80,7 +82,8 @@ pub(crate) struct Function {
 #[derive(Clone)]
 pub(crate) enum Ty {
     Bool,
-    Whole,
+    /// A whole number from one to the other.
+    Whole(i64, u64),
     Float,
     Text,
     Bytes,
@@ -127,8 +130,9 @@ impl Contract {
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_dir(wit).with_context(|| format!("{}", wit.display()))?;
         let package = resolve.packages.get(package).context("the folder has a package")?;
+        let version = package.name.version.as_ref().context("the package has a version")?.to_string();
         let modules = package.interfaces.values().map(|&id| module(&resolve, id)).collect::<anyhow::Result<_>>()?;
-        let mut contract = Self { modules, handed: BTreeSet::new(), answered: BTreeSet::new() };
+        let mut contract = Self { modules, version, handed: BTreeSet::new(), answered: BTreeSet::new() };
         contract.follow()?;
         Ok(contract)
     }
@@ -165,6 +169,11 @@ impl Contract {
         }
     }
 
+    /// Whether it is handed to the host somewhere.
+    pub(crate) fn is_handed(&self, name: &Name) -> bool {
+        self.handed.contains(name)
+    }
+
     /// Whether the host answers it somewhere.
     pub(crate) fn is_answered(&self, name: &Name) -> bool {
         self.answered.contains(name)
@@ -173,7 +182,7 @@ impl Contract {
     /// Whether something of it may be left out, or written in another way, where it is handed to the host.
     pub(crate) fn is_loose(&self, ty: &Ty) -> bool {
         match ty {
-            Ty::Bool | Ty::Whole | Ty::Float | Ty::Text => false,
+            Ty::Bool | Ty::Whole(..) | Ty::Float | Ty::Text => false,
             Ty::Bytes | Ty::List(_) | Ty::Option(_) => true,
             Ty::Pair(a, b) => self.is_loose(a) || self.is_loose(b),
             Ty::Named(name) => match self.item(name).map(|it| &it.shape) {
@@ -313,12 +322,12 @@ fn field(resolve: &Resolve, name: &str, docs: &Docs, it: &Type) -> anyhow::Resul
 fn ty(resolve: &Resolve, it: &Type) -> anyhow::Result<Ty> {
     Ok(match it {
         Type::Bool => Ty::Bool,
-        Type::U8 => Ty::Whole,
-        Type::U16 => Ty::Whole,
-        Type::U32 => Ty::Whole,
-        Type::U64 => Ty::Whole,
-        Type::S32 => Ty::Whole,
-        Type::S64 => Ty::Whole,
+        Type::U8 => Ty::Whole(0, u8::MAX.into()),
+        Type::U16 => Ty::Whole(0, u16::MAX.into()),
+        Type::U32 => Ty::Whole(0, u32::MAX.into()),
+        Type::U64 => Ty::Whole(0, u64::MAX),
+        Type::S32 => Ty::Whole(i32::MIN.into(), i32::MAX.unsigned_abs().into()),
+        Type::S64 => Ty::Whole(i64::MIN, i64::MAX.unsigned_abs()),
         Type::F64 => Ty::Float,
         Type::String => Ty::Text,
         Type::Id(id) => {

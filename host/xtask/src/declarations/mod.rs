@@ -1,8 +1,10 @@
-//! What authors in JavaScript and TypeScript see of the contract: generated out of `wit/`, and committed, so that
+//! What authors in JavaScript, TypeScript and Python see of the contract: generated out of `wit/`, and committed, so that
 //! nobody needs anything to have it.
 
 mod contract;
+mod javascript;
 mod limits;
+mod python;
 mod typescript;
 
 use std::path::PathBuf;
@@ -13,9 +15,9 @@ use crate::workspace::Workspace;
 use contract::Contract;
 
 /// Where it is written.
-const FOLDERS: [&str; 1] = ["sdk/javascript/types"];
+const FOLDERS: [&str; 3] = ["sdk/javascript/types", "sdk/javascript/host/interfaces", "sdk/python/msp/automation"];
 /// What a file begins with that is written here; beside them may lie others.
-const MARK: &str = "// Written by `cargo xtask declarations`";
+const MARKS: [&str; 2] = ["// Written by `cargo xtask declarations`", "# Written by `cargo xtask declarations`"];
 
 /// Writes what is stale, takes away what is no longer written, and names both.
 pub(crate) fn write(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
@@ -50,7 +52,7 @@ pub(crate) fn stale(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
 fn files(workspace: &Workspace) -> anyhow::Result<Vec<(String, String)>> {
     let contract = Contract::read(&workspace.root.join("wit"))?;
     let limits = limits::read(&workspace.root)?;
-    let written = [typescript::files(&contract, &limits)];
+    let written = [typescript::files(&contract, &limits), javascript::files(&contract), python::files(&contract)];
     let below = |folder: &str, (name, text): (String, String)| (format!("{folder}/{name}"), text);
     let all =
         FOLDERS.iter().zip(written).flat_map(|(folder, files)| files.into_iter().map(move |it| below(folder, it)));
@@ -71,7 +73,7 @@ fn strays(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
                 continue;
             }
             let text = String::from_utf8_lossy(&std::fs::read(entry.path())?).into_owned();
-            if text.starts_with(MARK) {
+            if MARKS.iter().any(|mark| text.starts_with(mark)) {
                 strays.push(path);
             }
         }

@@ -7,9 +7,6 @@ use heck::{ToLowerCamelCase as _, ToUpperCamelCase as _};
 use super::contract::{Contract, Field, Function, Item, Module, Name, Shape, Ty};
 use super::limits::Limit;
 
-/// The largest whole number that JavaScript counts exactly; above it one would be rounded.
-const SAFE_MAX: u64 = 9_007_199_254_740_991;
-
 /// A file for each interface, and one that has them all.
 pub(super) fn files(contract: &Contract, limits: &[Limit]) -> Vec<(String, String)> {
     let seen = contract.modules.iter().filter(|it| it.is_seen());
@@ -131,7 +128,7 @@ fn written(contract: &Contract, it: &Ty, way: Way) -> (bool, String) {
 fn ty(contract: &Contract, it: &Ty, way: Way) -> String {
     match (it, way) {
         (Ty::Bool, _) => "boolean".to_owned(),
-        (Ty::Whole | Ty::Float, _) => "number".to_owned(),
+        (Ty::Whole(..) | Ty::Float, _) => "number".to_owned(),
         (Ty::Text, _) => "string".to_owned(),
         (Ty::Bytes, Way::Answered) => "Uint8Array".to_owned(),
         (Ty::Bytes, Way::Handed) => "Uint8Array | string".to_owned(),
@@ -193,7 +190,6 @@ fn index(contract: &Contract, limits: &[Limit]) -> String {
         format!("{}    \"{}\"?: {wish};\n", docs(&it.docs, "    "), it.name)
     });
     let limits = limits.iter().map(|limit| {
-        debug_assert!(limit.ceiling <= SAFE_MAX);
         let text = format!("{} Unless it says otherwise {}, at most {}.", limit.docs, limit.default, limit.ceiling);
         format!("{}    \"{}\"?: number;\n", docs(&text, "    "), limit.name)
     });

@@ -1,0 +1,23 @@
+import type { Report } from "msp:automation";
+import { listVolumes } from "msp:automation/device";
+import { getParameters, metric } from "msp:automation/run";
+import { fullVolumes, percentFree, writable } from "./volumes.ts";
+
+interface Parameters {
+  "min-free-percent": number;
+}
+
+/** Says which volumes are nearly full. */
+export function detect(): Report {
+  const parameters: Parameters = JSON.parse(getParameters());
+  const volumes = listVolumes();
+  for (const volume of writable(volumes)) {
+    metric("volume-free", percentFree(volume), "%", { mount: volume.mount });
+  }
+  const findings = fullVolumes(volumes, parameters["min-free-percent"]);
+  return {
+    verdict: findings.length > 0 ? "non-compliant" : "compliant",
+    summary: `${volumes.length} volumes looked at`,
+    findings,
+  };
+}
