@@ -60,11 +60,11 @@ struct Ran {
 
 impl Ran {
     fn summary(&self) -> &str {
-        let reports = self.events.iter().filter_map(|event| match event {
+        let mut reports = self.events.iter().filter_map(|event| match event {
             Event::Reported { report, .. } => Some(report.summary.as_str()),
             _ => None,
         });
-        reports.last().unwrap_or_default()
+        reports.next_back().unwrap_or_default()
     }
 }
 
