@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tests::scripts::{LOOK, device, plain, write};
 use tests::{Remit, remit};
 
@@ -150,6 +151,23 @@ fn a_recorded_script_replays() {
         missing.stderr.contains(&format!("script runtime {other}")) && missing.stderr.contains(digest),
         "{missing}"
     );
+    // The run kept its runtime; another one that was kept, by an earlier remit, replays what was recorded with it.
+    let runtimes = remit.state().join("script-runtimes");
+    let file = |digest: &str| runtimes.join(format!("{}.wasm", digest.trim_start_matches("sha256:")));
+    let mut earlier = fs::read(file(digest)).unwrap();
+    assert_eq!(format!("sha256:{}", hex::encode(Sha256::digest(&earlier))), digest);
+    // A section that says nothing: the same runtime with another digest.
+    earlier.extend(b"\0\x05\x04kept");
+    let of_earlier = format!("sha256:{}", hex::encode(Sha256::digest(&earlier)));
+    fs::write(&elsewhere, text.replace(digest, &of_earlier)).unwrap();
+    replay(&elsewhere, &script).expect(1);
+    fs::write(file(&of_earlier), &earlier).unwrap();
+    let replayed = replay(&elsewhere, &script).expect(0).json();
+    assert_eq!((&replayed["divergence"], &replayed["verdict"]), (&Value::Null, &run["verdict"]));
+    earlier.push(0);
+    fs::write(file(&of_earlier), &earlier).unwrap();
+    let touched = replay(&elsewhere, &script).expect(1);
+    assert!(touched.stderr.contains("is not what its name says"), "{touched}");
     let changed = write(&remit, "look.js", &LOOK.replace("all is well", "all is fine"));
     replay(&record, &changed).expect(1);
 }

@@ -10,7 +10,7 @@ use artifact::{Cache, Plugin};
 use backends::secrets::{Secrets, Vault};
 use backends::{Device, Policy, Shared};
 use model::policy::Allow;
-use model::{Clock, Grants, SystemClock};
+use model::{Clock, Digest, Grants, SystemClock};
 use runtime::{Compiler, Engine, Options, Prepared};
 use store::Store;
 
@@ -133,6 +133,20 @@ impl Context {
 
     pub(crate) fn compiler(&self) -> anyhow::Result<Compiler> {
         Ok(Compiler::child(std::env::current_exe().context("where is this program?")?))
+    }
+
+    /// The same, a script on this runtime instead of the host's own.
+    pub(crate) async fn prepare_on(
+        &self,
+        plugin: &Plugin,
+        grants: &Grants,
+        script_runtime: &[u8],
+        digest: Digest,
+    ) -> anyhow::Result<Prepared> {
+        let (engine, cache, compiler) = (self.engine()?, self.cache()?, self.compiler()?);
+        let prepared =
+            runtime::prepare_on(&engine, plugin, grants, Some(&cache), &compiler, script_runtime, digest).await;
+        Ok(prepared?)
     }
 
     /// A plugin, compiled or out of the cache, and linked with what it was granted.

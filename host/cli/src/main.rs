@@ -9,6 +9,7 @@ mod lock;
 mod machine;
 mod output;
 mod reconcile;
+mod script_runtimes;
 mod shipped;
 mod source;
 mod suspended;

@@ -34,7 +34,7 @@ use serde::Serialize;
 pub use compile::{Compiler, compile_child};
 pub use engine::{Engine, Options};
 pub use execute::{Request, Resumed, execute};
-pub use prepare::{Prepared, prepare};
+pub use prepare::{Prepared, prepare, prepare_on};
 pub use replay::{Replayed, replay};
 pub use schema::parameters_schema;
 pub use smoke::{can_pool, smoke_test};

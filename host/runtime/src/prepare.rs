@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use artifact::{Cache, Plugin};
-use model::{Grants, Scope, capability};
+use model::{Digest, Grants, Scope, capability};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::compile::{self, Compiler};
@@ -35,6 +35,19 @@ pub async fn prepare(
     cache: Option<&Cache>,
     compiler: &Compiler,
 ) -> Result<Prepared, Error> {
+    prepare_on(engine, plugin, grants, cache, compiler, script::COMPONENT, *script::DIGEST).await
+}
+
+/// The same; where it is a script, on this runtime instead of the host's own: its component, and that component's digest.
+pub async fn prepare_on(
+    engine: &Engine,
+    plugin: &Plugin,
+    grants: &Grants,
+    cache: Option<&Cache>,
+    compiler: &Compiler,
+    script_runtime: &[u8],
+    script_digest: Digest,
+) -> Result<Prepared, Error> {
     let missing: Vec<Refusal> = plugin
         .imports()
         .iter()
@@ -47,7 +60,7 @@ pub async fn prepare(
     let is_script = plugin.script().is_some();
     let (digest, bytes) = match is_script {
         // One component for all scripts: what one of them compiled, the next one finds.
-        true => (*script::DIGEST, script::COMPONENT),
+        true => (script_digest, script_runtime),
         false => (plugin.digest(), plugin.bytes()),
     };
     let component = compile::component(engine, digest, bytes, cache, compiler).await?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::output::{self, Format};
-use crate::source;
+use crate::{script_runtimes, source};
 
 /// Run a recorded run again, without its device, and compare
 #[derive(clap::Args)]
@@ -43,14 +43,19 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             plugin.digest()
         );
     }
-    if let Some(runtime) = started.runtime.filter(|runtime| *runtime != *script::DIGEST) {
-        bail!(
-            "the record was made with the script runtime {runtime} of remit {}, which is missing here: this host has {}",
-            started.host,
-            *script::DIGEST
-        );
-    }
-    let prepared = context.prepare(&plugin, &started.grants).await?;
+    let prepared = match started.runtime.filter(|runtime| *runtime != *script::DIGEST) {
+        None => context.prepare(&plugin, &started.grants).await?,
+        Some(digest) => {
+            let kept = script_runtimes::read(context, digest).with_context(|| {
+                format!(
+                    "the record was made with the script runtime {digest} of remit {}, which is missing here: this host has {}",
+                    started.host,
+                    *script::DIGEST
+                )
+            })?;
+            context.prepare_on(&plugin, &started.grants, &kept, digest).await?
+        }
+    };
     let replayed = runtime::replay(&prepared, &events, &context.clock).await?;
     let report = Report {
         verdict: replayed.ended.verdict.to_string(),

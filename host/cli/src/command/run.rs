@@ -16,7 +16,7 @@ use crate::declared::Declared;
 use crate::fault::Refused;
 use crate::machine::Machine;
 use crate::watch::Spinner;
-use crate::{exit, source, suspended, whole};
+use crate::{exit, script_runtimes, source, suspended, whole};
 
 pub(super) use ask::{Asks, How, limits, request};
 
@@ -76,6 +76,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     }
     let events = machine.store.events(request.run)?;
     if let Some(path) = &args.record {
+        if plugin.script().is_some() {
+            script_runtimes::keep(context)?;
+        }
         write_record(path, &events)?;
     }
     if let Some(summary) = RunSummary::of(&events) {
