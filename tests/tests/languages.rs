@@ -151,11 +151,16 @@ fn a_plugin_in_python_needs_pip_alone() {
     let text = shell.read("disk_report/__init__.py");
     shell.write("disk_report/__init__.py", &text.replace("    volumes = list_volumes()\n", RAISES));
     is_built_tested_inspected_and_run(&shell);
-    assert!(shell.own("python3", &["-m", "unittest"]).stderr.contains("\nRan 2 tests in "));
 
     let raised = shell.remit("disk-report", &["--output", "json", "run", ".", "--param", "min-free-percent=99"], 22);
     let detail = json(&raised)["detail"].as_str().unwrap().to_owned();
     assert_eq!(detail, "other (threw): disk_report/__init__.py:17:9: ValueError: ninety-nine");
+}
+
+#[test]
+fn the_python_template_is_tested_and_typed() {
+    let shell = Shell::with_project(&PIP, "python");
+    assert!(shell.own("python3", &["-m", "unittest"]).stderr.contains("\nRan 2 tests in "));
 
     let mypy = toolchains::mypy(built::target());
     assert!(mypy.is_dir(), "{} is missing: `cargo xtask test` installs it", mypy.display());
@@ -297,7 +302,7 @@ fn a_script_that_moves_into_a_project_does_the_same() {
     };
     for (file, code, says) in [
         ("plain", 0, ""),
-        ("throws", 22, "other (threw): index.js:19:15: TypeError: "),
+        ("throws", 22, "other (threw): index.js:19:10: TypeError: "),
         ("answers", 22, "other (answer): index.js: what `detect` answered: `verdict` must be one of "),
     ] {
         let path = shell.path("scratch").join(file);
