@@ -100,7 +100,7 @@ def hand(value: Any, hint: Any, path: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None and types.NoneType in args:
             return [] if any(typing.get_origin(arg) is dict for arg in args) else None
-        if str in args and isinstance(value, str):
+        if bytes in args and isinstance(value, str):
             return value.encode()
         return hand(value, args[0], path)
     if origin is Annotated:
