@@ -14,6 +14,7 @@ mod names;
 pub mod remit;
 mod root;
 pub mod scripts;
+pub mod site_guard;
 mod soak;
 pub mod toolchains;
 pub mod tsc;

@@ -6,21 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use tests::built::{self, repository};
+use tests::built;
 use tests::remit::Remit;
+use tests::site_guard::{Form, scenario};
 
 /// What a fixture shows of a run, and what of it is each language's own: the words of its errors.
 const COMPARED: [&str; 9] = ["verdict", "outcome", "summary", "findings", "facts", "effects", "failed", "calls", "log"];
 
-fn scenario() -> PathBuf {
-    repository().join("tests/scenarios/site-guard")
-}
-
-/// How the scenario's plugin comes to be, by language.
-static FORMS: LazyLock<BTreeMap<&'static str, PathBuf>> = LazyLock::new(|| {
-    let rust = built::folder(&scenario().join("rust"));
-    BTreeMap::from([("rust", rust), ("script", scenario().join("site-guard.js"))])
-});
+/// The plugin in each form.
+static PLUGINS: LazyLock<Vec<(Form, PathBuf)>> =
+    LazyLock::new(|| Form::ALL.map(|form| (form, form.plugin(built::remit()))).into());
 
 /// What each fixture ends in, by its name.
 fn tested(plugin: &Path) -> BTreeMap<String, Value> {
@@ -41,8 +36,9 @@ fn tested(plugin: &Path) -> BTreeMap<String, Value> {
 #[test]
 fn every_language_does_the_same() {
     let mut differences = Vec::new();
-    let of_rust = tested(&FORMS["rust"]);
-    for (language, plugin) in FORMS.iter().filter(|(language, _)| **language != "rust") {
+    let (_, rust) = &PLUGINS[0];
+    let of_rust = tested(rust);
+    for (form, plugin) in &PLUGINS[1..] {
         let of_it = tested(plugin);
         assert_eq!(of_it.len(), of_rust.len());
         for (fixture, run) in &of_rust {
@@ -50,7 +46,7 @@ fn every_language_does_the_same() {
                 let (expected, there) = (&run[field], &of_it[fixture][field]);
                 assert!(!run[field].is_null() || field == "facts", "{field} is no field of a run");
                 if expected != there {
-                    differences.push(format!("{fixture}: {field} in {language}: {there}\n  in rust: {expected}"));
+                    differences.push(format!("{fixture}: {field} in {form:?}: {there}\n  in rust: {expected}"));
                 }
             }
         }
@@ -60,7 +56,7 @@ fn every_language_does_the_same() {
 
 #[test]
 fn the_fixtures_show_all_that_the_plugin_can_do() {
-    let runs = tested(&FORMS["rust"]);
+    let runs = tested(&PLUGINS[0].1);
     let all = |field: &str| runs.values().map(|run| run[field].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>();
     assert!(runs.len() >= 12, "{} fixtures", runs.len());
     let calls = runs.values().flat_map(|run| run["calls"].as_array().unwrap());

@@ -29,9 +29,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tempfile::TempDir;
 use tests::built;
+use tests::site_guard::Form;
 
 use row::Row;
-use scripts::Form;
 
 /// Measure what Remit costs, each row against a baseline in the same run
 #[derive(clap::Parser)]
@@ -104,10 +104,18 @@ const ROWS: &[Measure] = &[
     ("scripts-warm", scripts::warm),
     ("scripts-second", scripts::second),
     ("scripts-runtime-compile", scripts::compile_runtime),
-    ("scripts-form-size", |bench| scripts::size(bench, Form::Script)),
-    ("scripts-form-compile", |bench| scripts::compile(bench, Form::Script)),
-    ("scripts-form-cold", |bench| scripts::cold(bench, Form::Script)),
-    ("scripts-form-warm", |bench| scripts::warm_form(bench, Form::Script)),
+    ("scripts-size-script", |bench| scripts::size(bench, Form::Script)),
+    ("scripts-size-javascript", |bench| scripts::size(bench, Form::JavaScript)),
+    ("scripts-size-python", |bench| scripts::size(bench, Form::Python)),
+    ("scripts-compile-script", |bench| scripts::compile(bench, Form::Script)),
+    ("scripts-compile-javascript", |bench| scripts::compile(bench, Form::JavaScript)),
+    ("scripts-compile-python", |bench| scripts::compile(bench, Form::Python)),
+    ("scripts-cold-script", |bench| scripts::cold(bench, Form::Script)),
+    ("scripts-cold-javascript", |bench| scripts::cold(bench, Form::JavaScript)),
+    ("scripts-cold-python", |bench| scripts::cold(bench, Form::Python)),
+    ("scripts-warm-script", |bench| scripts::warm_form(bench, Form::Script)),
+    ("scripts-warm-javascript", |bench| scripts::warm_form(bench, Form::JavaScript)),
+    ("scripts-warm-python", |bench| scripts::warm_form(bench, Form::Python)),
 ];
 
 /// How often a row is measured until a missed bar counts.

@@ -10,6 +10,7 @@ use model::RunId;
 use runtime::{Compiler, Engine, MemoryRecorder, Options};
 use serde_json::{Map, json};
 use tests::built;
+use tests::site_guard::Form;
 
 use crate::Bench;
 use crate::host::{self, Host};
@@ -18,39 +19,12 @@ use crate::row::{Bar, Row, Unit};
 use crate::sample::{Sample, in_turns, timed};
 use crate::warm::run;
 
-/// What the scenario's plugin is written in, beside Rust.
-#[derive(Clone, Copy)]
-pub(crate) enum Form {
-    Script,
-}
-
 /// A device on which all is well: what is behind the calls costs next to nothing.
 const DEVICE: &str =
     "now = 2026-01-01T00:00:00Z\n[files]\nroots = [\"logs\"]\n[[service]]\nname = \"nginx\"\nstate = \"running\"\n";
 
 /// The most microseconds of a warm run of a script.
 const WARM_MAX: f64 = 2_000.0;
-
-fn scenario() -> PathBuf {
-    built::repository().join("tests/scenarios/site-guard")
-}
-
-fn rust(bench: &Bench) -> PathBuf {
-    built::with(&bench.remit, &scenario().join("rust"))
-}
-
-impl Form {
-    /// Its plugin, built into this folder.
-    fn plugin(self, bench: &Bench, folder: &Path) -> PathBuf {
-        match self {
-            Self::Script => {
-                let script = folder.join("site-guard.js");
-                std::fs::copy(scenario().join("site-guard.js"), &script).unwrap();
-                built::with(&bench.remit, &script)
-            }
-        }
-    }
-}
 
 fn on_device(tokio: &tokio::runtime::Runtime, plugin: &Path) -> Host {
     let parameters = Map::from_iter([("service".to_owned(), json!("nginx"))]);
@@ -63,8 +37,8 @@ fn warm_run(tokio: &tokio::runtime::Runtime, host: &Host) -> f64 {
 
 /// A whole warm run: instantiated, evaluated, `detect` called, its record in memory.
 pub(crate) fn warm(bench: &Bench) -> Row {
-    let (tokio, folder) = (host::tokio(), bench.on_tmpfs());
-    let host = on_device(&tokio, &Form::Script.plugin(bench, folder.path()));
+    let tokio = host::tokio();
+    let host = on_device(&tokio, &Form::Script.plugin(&bench.remit));
     let (baseline, subject) =
         in_turns(200, || timed(|| run(Command::new(PYTHON).args(["-c", "pass"]))), || warm_run(&tokio, &host));
     Row {
@@ -111,9 +85,8 @@ pub(crate) fn second(bench: &Bench) -> Row {
 
 /// What is shipped.
 pub(crate) fn size(bench: &Bench, form: Form) -> Row {
-    let folder = bench.on_tmpfs();
     let bytes = |plugin: PathBuf| Sample::of(vec![plugin.metadata().unwrap().len() as f64]);
-    let (baseline, subject) = (bytes(rust(bench)), bytes(form.plugin(bench, folder.path())));
+    let (baseline, subject) = (bytes(Form::Rust.plugin(&bench.remit)), bytes(form.plugin(&bench.remit)));
     Row { work: "size of a plugin", peer: "the same in Rust", ..Row::new(Unit::Bytes, baseline, subject) }
 }
 
@@ -130,10 +103,10 @@ pub(crate) fn compile(bench: &Bench, form: Form) -> Row {
             drop(tokio.block_on(runtime::prepare(&engine, &plugin, &grants, cache, &Compiler::InProcess)).unwrap())
         })
     };
-    let (of_rust, of_form) = (rust(bench), form.plugin(bench, folder.path()));
+    let (of_rust, of_form) = (Form::Rust.plugin(&bench.remit), form.plugin(&bench.remit));
     let cache = matches!(form, Form::Script).then_some(&cache);
     prepare(&of_form, cache);
-    let (baseline, subject) = in_turns(5, || prepare(&of_rust, None), || prepare(&of_form, cache));
+    let (baseline, subject) = in_turns(3, || prepare(&of_rust, None), || prepare(&of_form, cache));
     Row {
         work: "compiling it, before its first run",
         peer: "the same in Rust",
@@ -143,7 +116,7 @@ pub(crate) fn compile(bench: &Bench, form: Form) -> Row {
 
 /// What a host compiles once, for all scripts that will ever run there.
 pub(crate) fn compile_runtime(bench: &Bench) -> Row {
-    let (tokio, folder) = (host::tokio(), bench.on_tmpfs());
+    let tokio = host::tokio();
     let engine = Engine::new(Options::default()).unwrap();
     let prepare = |plugin: &Path| {
         let plugin = artifact::verify_local(std::fs::read(plugin).unwrap(), None).unwrap();
@@ -151,7 +124,7 @@ pub(crate) fn compile_runtime(bench: &Bench) -> Row {
         let grants = plugin.manifest().wishes(&parameters).unwrap();
         timed(|| drop(tokio.block_on(runtime::prepare(&engine, &plugin, &grants, None, &Compiler::InProcess)).unwrap()))
     };
-    let (of_rust, of_script) = (rust(bench), Form::Script.plugin(bench, folder.path()));
+    let (of_rust, of_script) = (Form::Rust.plugin(&bench.remit), Form::Script.plugin(&bench.remit));
     let (baseline, subject) = in_turns(3, || prepare(&of_rust), || prepare(&of_script));
     Row {
         work: "compiling the script runtime, once a host",
@@ -173,7 +146,7 @@ pub(crate) fn cold(bench: &Bench, form: Form) -> Row {
         let took = timed(|| code = remit.output().unwrap().status.code());
         (took, code)
     };
-    let (of_rust, of_form) = (rust(bench), form.plugin(bench, folder.path()));
+    let (of_rust, of_form) = (Form::Rust.plugin(&bench.remit), form.plugin(&bench.remit));
     // However that ends on this machine, it ends so in both forms.
     assert_eq!(started(&of_rust).1, started(&of_form).1);
     let (baseline, subject) = in_turns(50, || started(&of_rust).0, || started(&of_form).0);
@@ -186,9 +159,9 @@ pub(crate) fn cold(bench: &Bench, form: Form) -> Row {
 
 /// A warm run, as above.
 pub(crate) fn warm_form(bench: &Bench, form: Form) -> Row {
-    let (tokio, folder) = (host::tokio(), bench.on_tmpfs());
-    let of_rust = on_device(&tokio, &rust(bench));
-    let of_form = on_device(&tokio, &form.plugin(bench, folder.path()));
+    let tokio = host::tokio();
+    let of_rust = on_device(&tokio, &Form::Rust.plugin(&bench.remit));
+    let of_form = on_device(&tokio, &form.plugin(&bench.remit));
     let (baseline, subject) = in_turns(300, || warm_run(&tokio, &of_rust), || warm_run(&tokio, &of_form));
     Row { work: "a whole warm run", peer: "the same in Rust", ..Row::new(Unit::Microseconds, baseline, subject) }
 }

@@ -48,9 +48,13 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** Starts within an hour after which a person is asked instead. */
 const STARTS_MAX = 3;
 
-const { service, url, "keep-days": keepDays } = JSON.parse(getParameters());
+let service, url, keepDays;
+
+/** Asked where a phase begins: what stands outside of functions is run when a plugin is built. */
+const begin = () => ({ service, url, "keep-days": keepDays } = JSON.parse(getParameters()));
 
 export function detect() {
+  begin();
   const { hostname, tags } = getIdentity();
   let state;
   try {
@@ -71,6 +75,7 @@ export function detect() {
 }
 
 export function remediate(findings) {
+  begin();
   const mend = { start, "give-up": giveUp, clean };
   const done = findings.map((finding) => mend[Object.fromEntries(finding.attributes).about](finding));
   return { summary: done.join(", ") };
