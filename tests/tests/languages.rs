@@ -99,8 +99,11 @@ fn json(said: &Said) -> Value {
 /// What every project goes through, whatever it is written in.
 #[track_caller]
 fn is_built_tested_inspected_and_run(shell: &Shell) {
-    let file = shell.remit("disk-report", &["build"], 0).stdout;
-    assert_eq!(file, "./dist/disk-report.wasm\n");
+    // Wherever its author stands.
+    for (below, folder) in [("", "disk-report"), ("disk-report", ".")] {
+        let file = shell.remit(below, &["build", folder], 0).stdout;
+        assert_eq!(file, format!("{folder}/dist/disk-report.wasm\n"));
+    }
     let tested = shell.remit("disk-report", &["test"], 0).stdout;
     assert!(tested.ends_with("3 fixtures, 0 failed\n"), "{tested}");
 

@@ -132,9 +132,8 @@ fn compile(folder: &Path, python: &str, built: &Path, root: &str, component: &Pa
         "--output".to_owned(),
         text(component.to_owned()),
     ];
-    let packages = folder.join(PACKAGES);
-    let paths =
-        [Some(built.join("host")), Some(built.join("plugin").join(root)), packages.is_dir().then_some(packages)];
+    let packages = folder.join(PACKAGES).is_dir().then(|| PathBuf::from(PACKAGES));
+    let paths = [Some(built.join("host")), Some(built.join("plugin").join(root)), packages];
     args.extend(paths.into_iter().flatten().flat_map(|path| ["--python-path".to_owned(), text(path)]));
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut command = tool::command(python, &args, folder);

@@ -45,7 +45,8 @@ impl Stage {
         Ok(())
     }
 
-    /// The component of these files: what was built last, or what `build` writes where it is told to.
+    /// The component of these files: what was built last, or what `build` makes of a folder and writes into a file. Both are named
+    /// as from the project's folder, where toolchains are started.
     pub(super) fn component(
         &self,
         project: &Path,
@@ -63,7 +64,8 @@ impl Stage {
         for (path, text) in &self.files {
             shipped::text_file(&folder.join(path), text)?;
         }
-        build(&folder, &component)?;
+        let here = Path::new(".").join(FOLDER);
+        build(&here, &here.join(COMPONENT))?;
         let bytes = std::fs::read(&component).with_context(|| format!("{}", component.display()))?;
         std::fs::write(&stamp, digest).with_context(|| format!("{}", stamp.display()))?;
         Ok(bytes)

@@ -218,9 +218,10 @@ pub(super) fn denied(interface: &str) -> anyhow::Result<String> {
     ))
 }
 
-/// Where a package of somebody else lies in what is built.
+/// Where a package of somebody else lies in what is built: no two in one place, whatever a file may be called.
 pub(super) fn bundle(package: &str) -> String {
-    format!("npm/{}.js", package.replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
+    let spelt = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("_{:x}_", u32::from(c)) };
+    format!("npm/{}.js", package.chars().map(spelt).collect::<String>())
 }
 
 /// The first module of a project.
@@ -283,6 +284,13 @@ mod tests {
         for none in ["./d", "../../b.js", "./c/none"] {
             assert_eq!(found(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn packages_lie_apart() {
+        let places: BTreeSet<String> = ["a-b", "a_b", "a/b", "@a/b", "a.b", "ab"].map(bundle).into();
+        assert_eq!(places.len(), 6, "{places:?}");
+        assert!(places.iter().all(|it| it.matches('/').count() == 1), "{places:?}");
     }
 
     #[test]
