@@ -10,8 +10,9 @@ use semver::Version;
 use crate::file::{self, Error};
 use crate::{Kind, Refusal, Signed, Taken, Trust};
 
-/// The most documents of a kind that are read. A host has one policy and some approvals a client.
-const DOCUMENTS_MAX: usize = 10_000;
+/// The most documents of a kind: a host has one policy and some approvals a client. What is left out could be a revocation, so a
+/// folder with more is refused.
+pub(crate) const DOCUMENTS_MAX: usize = 10_000;
 
 /// The file of versions that ran.
 const VERSIONS: &str = "versions.json";
@@ -138,10 +139,13 @@ impl Folder {
             entries => entries.map_err(io)?,
         };
         let mut paths = Vec::new();
-        for entry in entries.take(DOCUMENTS_MAX) {
+        for entry in entries {
             let path = entry.map_err(io)?.path();
             if path.extension() == Some("signed".as_ref()) {
                 paths.push(path);
+            }
+            if paths.len() > DOCUMENTS_MAX {
+                return Err(io(std::io::Error::other(format!("it has more than {DOCUMENTS_MAX} documents"))));
             }
         }
         paths.sort();

@@ -3,6 +3,7 @@ use semver::Version;
 
 use super::world::{NOW, World, name, time};
 use crate::belief::FirstUse;
+use crate::folder::DOCUMENTS_MAX;
 use crate::{Folder, Signed, Trust};
 
 /// A folder that was given everything, document by document.
@@ -75,6 +76,20 @@ fn a_file_that_was_touched_is_left_out_and_named() {
     assert!(decides(&world, &folder), "the control");
     std::fs::write(place.path().join("trust/roster/roster.signed"), b"x").unwrap();
     assert!(!decides(&world, &folder), "nobody may sign anything");
+}
+
+#[test]
+fn a_folder_with_more_documents_than_are_read_is_refused() {
+    let world = World::new();
+    let (place, folder) = filled(&world);
+    let revocations = place.path().join("trust/revocation");
+    std::fs::create_dir_all(&revocations).unwrap();
+    let file = |at: usize| revocations.join(format!("{at}.signed"));
+    (0..DOCUMENTS_MAX).for_each(|at| std::fs::write(file(at), b"").unwrap());
+    assert_eq!(folder.load().unwrap().unwrap().left_out.len(), DOCUMENTS_MAX, "each is looked at");
+    std::fs::write(file(DOCUMENTS_MAX), b"").unwrap();
+    let error = folder.load().unwrap_err();
+    assert!(format!("{error:?}").contains("more than 10000 documents"), "{error:?}");
 }
 
 #[test]
