@@ -26,6 +26,8 @@ pub(crate) struct Shape {
     pub(crate) manifest: Option<Vec<u8>>,
     pub(crate) imports: Vec<Import>,
     pub(crate) has_remediation: bool,
+    /// The highest version of the contract that an import or export names; none where none does.
+    pub(crate) contract: Option<Version>,
     has_detection: bool,
     /// Full names of what the contract does not have in the version of this host.
     strange: Vec<Misfit>,
@@ -41,6 +43,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
         manifest: None,
         imports: Vec::new(),
         has_remediation: false,
+        contract: None,
         has_detection: false,
         strange: Vec::new(),
     };
@@ -64,6 +67,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
                     let name = export?.name.name;
+                    shape.note_version(name);
                     shape.has_detection |= is_export(name, "detection");
                     shape.has_remediation |= is_export(name, "remediation");
                 }
@@ -97,7 +101,13 @@ impl Shape {
         (self.has_detection, self.has_remediation) = (true, script.remediates);
     }
 
+    fn note_version(&mut self, name: &str) {
+        let named = contract_name(name).and_then(|(_, version)| Version::parse(version).ok());
+        self.contract = self.contract.take().max(named);
+    }
+
     fn add_import(&mut self, name: &str, types: Option<&Types>) {
+        self.note_version(name);
         let Some((interface, version)) = contract_name(name) else {
             if !is_inert_wasi(name) {
                 self.strange.push(Misfit::Unknown(name.to_owned()));

@@ -15,6 +15,8 @@ use model::parameters::{self, BadParameters};
 use model::{Digest, Manifest, manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use trust::statement::{self, Form};
+use trust::{Approved, NotAName};
 
 pub use cache::{Cache, CacheError, Entry};
 pub use component::Import;
@@ -45,19 +47,28 @@ struct Label {
     defaults: Option<Map<String, Value>>,
     /// What the host's script runtime runs, where it is no component of its own.
     script: Option<Script>,
+    /// Of the section, as it lies in the file.
+    manifest_digest: Digest,
+    contract: Option<semver::Version>,
 }
 
 /// Who vouches for a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Nobody: a local file that somebody runs by hand.
     Unsigned,
+    /// Its publisher, and a reviewer who approved it for this.
+    Approved(Arc<Approved>),
 }
 
 impl fmt::Display for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsigned => f.write_str("unsigned"),
+            Self::Approved(it) => {
+                let publisher = &it.plugin().publisher;
+                write!(f, "signed by {publisher}, approved by {} in {}", it.reviewer(), it.approval())
+            }
         }
     }
 }
@@ -103,8 +114,29 @@ impl Plugin {
     }
 
     /// Who vouches for it.
-    pub fn trust(&self) -> Trust {
-        self.trust
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// What its publisher signs, and a host compares with what was signed.
+    pub fn statement(&self) -> Result<statement::Plugin, NotAName> {
+        let about = &self.manifest().plugin;
+        Ok(statement::Plugin {
+            form: if self.script().is_some() { Form::Script } else { Form::Component },
+            publisher: about.publisher.parse()?,
+            name: about.name.parse()?,
+            version: about.version.clone(),
+            digest: self.digest,
+            size_bytes: self.bytes.len() as u64,
+            manifest: self.label.manifest_digest,
+            contract: self.label.contract.clone(),
+        })
+    }
+
+    /// The same plugin, with those who vouch for it; none where it is another one that was approved.
+    pub fn approved(self, approved: Approved) -> Option<Self> {
+        let is_it = approved.plugin().digest == self.digest;
+        is_it.then(|| Self { trust: Trust::Approved(Arc::new(approved)), ..self })
     }
 }
 
@@ -210,7 +242,15 @@ fn verify(bytes: &[u8]) -> Result<Label, Error> {
         return Err(Error::Misfit(misfits));
     }
     let defaults = parameters::resolve(&manifest.parameters, Map::new()).ok();
-    Ok(Label { manifest, imports: shape.imports, has_remediation: shape.has_remediation, defaults, script })
+    Ok(Label {
+        manifest_digest: Digest::of(section),
+        contract: shape.contract.take(),
+        manifest,
+        imports: shape.imports,
+        has_remediation: shape.has_remediation,
+        defaults,
+        script,
+    })
 }
 
 /// The imports of a component that may not have a manifest yet: what `remit build` compares with `plugin.toml`.

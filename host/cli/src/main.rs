@@ -5,6 +5,7 @@ mod context;
 mod declared;
 mod exit;
 mod fault;
+mod keys;
 mod lock;
 mod machine;
 mod output;
@@ -13,6 +14,7 @@ mod script_runtimes;
 mod shipped;
 mod source;
 mod suspended;
+mod vouched;
 mod watch;
 mod whole;
 

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod approve;
 mod build;
 mod check;
 mod compile_component;
@@ -8,15 +9,22 @@ mod dev;
 mod doctor;
 mod inspect;
 mod new;
+mod policy;
 mod replay;
 mod resume;
+mod revoke;
+mod root;
+mod roster;
 mod run;
 mod runs;
 mod secret;
+mod sign;
 mod summary;
+mod take;
 mod test;
 mod ticket;
 mod undo;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -37,6 +45,14 @@ pub(crate) enum Command {
     Replay(replay::Args),
     Ticket(ticket::Args),
     Secret(secret::Args),
+    Sign(sign::Args),
+    Verify(verify::Args),
+    Approve(approve::Args),
+    Revoke(revoke::Args),
+    Take(take::Args),
+    Root(root::Args),
+    Roster(roster::Args),
+    Policy(policy::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -69,6 +85,14 @@ impl Command {
             Self::Undo(args) => undo::run(&args, context).await,
             Self::Replay(args) => replay::run(&args, context).await,
             Self::Secret(args) => secret::run(args, context),
+            Self::Sign(args) => sign::run(&args, context),
+            Self::Verify(args) => verify::run(&args, context).await,
+            Self::Approve(args) => approve::run(&args, context).await,
+            Self::Revoke(args) => revoke::run(&args, context),
+            Self::Take(args) => take::run(&args, context),
+            Self::Root(args) => root::run(&args, context),
+            Self::Roster(args) => roster::run(&args, context),
+            Self::Policy(args) => policy::run(&args, context),
             Self::Ticket(args) => ticket::run(&args, context),
             Self::Doctor(args) => doctor::run(&args, context).await,
             Self::New(args) => new::run(&args),

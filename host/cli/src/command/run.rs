@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use contract::run::Mode;
-use model::{Ended, Outcome, Recorded, RunId};
+use model::{Ended, Grants, Outcome, Recorded, RunId};
 use runtime::Request;
 
 use super::summary::RunSummary;
@@ -16,7 +16,7 @@ use crate::declared::Declared;
 use crate::fault::Refused;
 use crate::machine::Machine;
 use crate::watch::Spinner;
-use crate::{exit, script_runtimes, source, suspended, whole};
+use crate::{exit, script_runtimes, source, suspended, vouched, whole};
 
 pub(super) use ask::{Asks, How, limits, request};
 
@@ -32,6 +32,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     asks: Asks,
+
+    #[command(flatten)]
+    device: vouched::Device,
 
     /// Do what this dry run planned, and nothing else
     #[arg(long, value_name = "RUN")]
@@ -62,13 +65,14 @@ impl From<RunMode> for Mode {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let plugin = source::load(&args.plugin, context.cache().ok().as_ref()).await?;
-    let declared = Declared::of(&plugin, &args.plugin);
     let machine = Machine::open(context, &args.asks.roots()?)?;
     let how = How { mode: args.mode, plan: args.plan, recording: args.record.is_some() };
     let request = request(&args.asks, how, &plugin, &machine)?;
     let _machine = machine.take(request.mode, context).await?;
     let spinner = Arc::new(Spinner::new(&plugin.manifest().plugin.name));
-    let ended = execute(&args.asks, &declared, &request, &machine, spinner, context).await?;
+    let (plugin, granted) = grant::by_approval(&args, plugin, &request, &machine, context)?;
+    let declared = Declared::of(&plugin, &args.plugin);
+    let ended = execute(&args.asks, &declared, granted, &request, &machine, spinner, context).await?;
     machine.wind_up(request.mode, context).await;
     let is_suspended = ended.outcome == Outcome::Suspended;
     if is_suspended {
@@ -90,10 +94,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     Ok(exit::of(&ended))
 }
 
-/// Grants, compiles and runs. What is refused on the way has a record too.
+/// Grants by hand what no approval granted, compiles and runs. What is refused on the way has a record too.
 pub(super) async fn execute(
     asks: &Asks,
     declared: &Declared<'_>,
+    granted: Option<Grants>,
     request: &Request,
     machine: &Machine,
     spinner: Arc<Spinner>,
@@ -101,7 +106,10 @@ pub(super) async fn execute(
 ) -> anyhow::Result<Ended> {
     let plugin = declared.plugin;
     let refused = |refused: Refused| grant::record_refusal(refused, plugin, request, machine, context);
-    let grants = grant::by_hand(&asks.allow, declared, &machine.policy, request).map_err(refused)?;
+    let grants = match granted {
+        Some(grants) => grants,
+        None => grant::by_hand(&asks.allow, declared, &machine.policy, request).map_err(refused)?,
+    };
     let prepared = tokio::select! {
         biased;
         () = request.cancel.cancelled() => bail!("it was stopped before anything ran"),

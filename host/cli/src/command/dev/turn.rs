@@ -126,7 +126,7 @@ async fn on_this_machine(args: &Args, context: &Context, cancel: CancellationTok
     request.cancel = cancel;
     let _machine = machine.take(request.mode, context).await?;
     let spinner = Arc::new(Spinner::silent(&plugin.manifest().plugin.name));
-    run::execute(&args.asks, &declared, &request, &machine, spinner, context).await?;
+    run::execute(&args.asks, &declared, None, &request, &machine, spinner, context).await?;
     machine.wind_up(request.mode, context).await;
     Went::of(&machine.store.events(request.run)?, &declared, &args.plugin, None)
 }

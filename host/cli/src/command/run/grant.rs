@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context as _, bail};
 use artifact::Plugin;
 use model::capability::{Capability, Grants};
 use model::event::FORMAT;
@@ -14,6 +15,38 @@ use crate::context::{Context, HostPolicy};
 use crate::declared::Declared;
 use crate::fault::Refused;
 use crate::machine::Machine;
+use crate::{keys, vouched};
+
+use super::Args;
+
+/// What an approval grants, where the plugin's statement lies beside it and this machine pins a root; nothing where there is
+/// neither, and it runs by hand. What is refused has a record.
+pub(super) fn by_approval(
+    args: &Args,
+    plugin: Plugin,
+    request: &Request,
+    machine: &Machine,
+    context: &Context,
+) -> anyhow::Result<(Plugin, Option<Grants>)> {
+    let Some(statement) = vouched::beside(&args.plugin)? else { return Ok((plugin, None)) };
+    let Some(mut trust) = keys::believed(context)? else { return Ok((plugin, None)) };
+    if !args.asks.allow.is_empty() {
+        bail!("`--allow` has no say: a signed plugin gets what its approval grants");
+    }
+    let wishes = plugin.manifest().wishes(&request.parameters)?;
+    let decision = args.device.decide((&plugin, &statement), &wishes, request.mode, &trust, context)?;
+    let Some(approved) = decision.approved.clone() else {
+        let next = Some("`remit verify` shows every check".to_owned());
+        let refused = Refused { next, ..keys::refused(decision.refusals()) };
+        return Err(record_refusal(refused, &plugin, request, machine, context));
+    };
+    // From here on an older version is one.
+    trust.ran(&approved);
+    keys::folder(context)?.keep_versions(&trust)?;
+    let grants = approved.grants().clone();
+    let plugin = plugin.approved(approved).context("another plugin was approved")?;
+    Ok((plugin, Some(grants)))
+}
 
 /// What the manifest asks for, as far as host policy and the command line allow it.
 pub(super) fn by_hand(

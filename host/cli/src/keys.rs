@@ -1,0 +1,129 @@
+//! What a person signs with, and what this machine believes.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::de::DeserializeOwned;
+use trust::{Folder, Key, Loaded, Signed, Signer, Statement, Time, Trust, file, statement};
+use zeroize::Zeroizing;
+
+use crate::context::Context;
+use crate::fault::Refused;
+use crate::output;
+
+/// Which key signs.
+#[derive(clap::Args)]
+pub(crate) struct SigningKey {
+    /// Sign with this private key, or with the one in `ssh-agent` whose `.pub` this is, instead of ~/.ssh/id_ed25519
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Where `ssh-agent` listens
+    #[arg(long, env = "SSH_AUTH_SOCK", hide_env_values = true, value_name = "SOCKET")]
+    agent: Option<PathBuf>,
+}
+
+impl SigningKey {
+    fn signer(&self) -> anyhow::Result<Signer> {
+        let path = match &self.key {
+            Some(path) => path.clone(),
+            None => std::env::home_dir().context("whose key? name it with `--key FILE`")?.join(".ssh/id_ed25519"),
+        };
+        if path.extension() != Some("pub".as_ref()) {
+            return Ok(Signer::from_file(&path, || ask_passphrase(&path))?);
+        }
+        let socket = self.agent.as_deref().context("no `ssh-agent`: start one, or name a private key")?;
+        Ok(Signer::from_agent(socket, public_key(&path)?)?)
+    }
+
+    /// Shows what is signed, and signs it.
+    pub(crate) fn sign(&self, signed: &mut Signed) -> anyhow::Result<()> {
+        let mut signer = self.signer()?;
+        let key = signer.key()?;
+        output::say(&String::from_utf8_lossy(signed.statement()));
+        if signed.signers(signed.kind()?).keys.contains(&key) {
+            bail!("{} has signed it already", key.fingerprint());
+        }
+        if key.is_hardware() {
+            output::say(&format!("touch the key {}", key.fingerprint()));
+        }
+        signed.sign(&mut signer)?;
+        output::say(&format!("signed with {}", key.fingerprint()));
+        Ok(())
+    }
+
+    /// Writes a new statement, shows it, and signs it.
+    pub(crate) fn make<T: Statement>(&self, body: &T, path: &Path, context: &Context) -> anyhow::Result<Signed> {
+        let mut signed = Signed::new(statement::write(now(context), body)?, Vec::new());
+        self.sign(&mut signed)?;
+        file::write(path, &signed)?;
+        output::say(&format!("{} and its `.sig` are written", path.display()));
+        Ok(signed)
+    }
+}
+
+/// From a person without echo; who has no terminal has an agent.
+fn ask_passphrase(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    if !std::io::stdin().is_terminal() {
+        return Err(std::io::Error::other(
+            "it has a passphrase, and nobody can be asked: `ssh-add` it, and name its `.pub`",
+        ));
+    }
+    let terminal = console::Term::stderr();
+    terminal.write_str(&format!("passphrase of {}: ", path.display()))?;
+    Ok(Zeroizing::new(terminal.read_secure_line()?))
+}
+
+/// A line of a `.pub` file.
+pub(crate) fn public_key(path: &Path) -> anyhow::Result<Key> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    text.parse().with_context(|| format!("{}", path.display()))
+}
+
+/// What a person wrote of a statement, in TOML.
+pub(crate) fn written<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{}", path.display()))
+}
+
+pub(crate) fn now(context: &Context) -> Time {
+    Time::from_ms(context.clock.now_ms())
+}
+
+/// Where this machine keeps what it believes.
+pub(crate) fn folder(context: &Context) -> anyhow::Result<Folder> {
+    let path = context.state.join("trust");
+    // Whoever may write there decides who is believed.
+    store::make_private_folder(&path).with_context(|| format!("{}", path.display()))?;
+    Ok(Folder::new(path))
+}
+
+/// What this machine believes; none where no root is pinned.
+pub(crate) fn believed(context: &Context) -> anyhow::Result<Option<Trust>> {
+    let Some(Loaded { trust, left_out }) = folder(context)?.load()? else { return Ok(None) };
+    for (path, refusals) in left_out {
+        let why: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        output::say(&format!("note: {} is not believed: {}", path.display(), why.join("; ")));
+    }
+    Ok(Some(trust))
+}
+
+/// The same, for what makes no sense without.
+pub(crate) fn root(context: &Context) -> anyhow::Result<Trust> {
+    believed(context)?.context("no root is pinned on this machine: `remit root pin FILE`")
+}
+
+/// Takes a document into what this machine believes, where it believes anything.
+pub(crate) fn take(signed: &Signed, context: &Context) -> anyhow::Result<()> {
+    let mut trust = root(context)?;
+    let taken = trust.take(signed, now(context)).map_err(|refusals| refused(&refusals))?;
+    folder(context)?.keep(&taken, signed, &trust)?;
+    let word = if taken.is_new { "is believed from now on" } else { "was known" };
+    output::say(&format!("the {} `{}` {word}", taken.kind, taken.subject));
+    Ok(())
+}
+
+pub(crate) fn refused<'a>(refusals: impl IntoIterator<Item = &'a trust::Refusal>) -> Refused {
+    Refused::because(refusals.into_iter().map(|it| format!("{it} ({})", it.code())).collect())
+}

@@ -1,0 +1,58 @@
+//! Whether those whom this machine believes vouch for a plugin.
+
+use std::path::Path;
+
+use artifact::Plugin;
+use model::{Grants, Mode};
+use trust::{Decision, Name, Request, Signed, Trust, file};
+
+use crate::context::Context;
+use crate::keys;
+
+/// Whose device this is, and what is meant.
+#[derive(clap::Args)]
+pub(crate) struct Device {
+    /// Whose device this is: an approval may be for some clients only
+    #[arg(long, value_name = "NAME")]
+    client: Option<Name>,
+
+    /// What this device is counted among; repeat for more
+    #[arg(long = "tag", value_name = "NAME")]
+    tags: Vec<Name>,
+
+    /// A version is meant that is older than one that ran here; its approval must say so too
+    #[arg(long)]
+    downgrade: bool,
+}
+
+/// The statement beside a plugin's file; none where there is none.
+pub(crate) fn beside(plugin: &Path) -> anyhow::Result<Option<Signed>> {
+    let path = file::statement_of(plugin);
+    match path.exists() {
+        true => Ok(Some(file::read(&path)?)),
+        false => Ok(None),
+    }
+}
+
+impl Device {
+    /// Every check of a plugin and its statement.
+    pub(crate) fn decide(
+        &self,
+        (plugin, statement): (&Plugin, &Signed),
+        wishes: &Grants,
+        mode: Mode,
+        trust: &Trust,
+        context: &Context,
+    ) -> anyhow::Result<Decision> {
+        Ok(trust.decide(&Request {
+            plugin: &plugin.statement()?,
+            statement,
+            client: self.client.as_ref(),
+            tags: &self.tags,
+            mode,
+            wishes,
+            is_downgrade_meant: self.downgrade,
+            now: keys::now(context),
+        }))
+    }
+}
