@@ -16,7 +16,6 @@ mod source;
 mod suspended;
 mod vouched;
 mod watch;
-mod whole;
 
 use std::process::ExitCode;
 

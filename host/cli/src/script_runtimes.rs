@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use model::Digest;
 
 use crate::context::Context;
-use crate::whole;
+use store::whole;
 
 fn file(context: &Context, digest: Digest) -> PathBuf {
     context.state.join("script-runtimes").join(format!("{}.wasm", digest.hex()))

@@ -7,6 +7,7 @@ mod documents;
 pub mod fail;
 mod purge;
 mod runs;
+pub mod whole;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

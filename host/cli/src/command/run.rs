@@ -16,7 +16,7 @@ use crate::declared::Declared;
 use crate::fault::Refused;
 use crate::machine::Machine;
 use crate::watch::Spinner;
-use crate::{exit, script_runtimes, source, suspended, vouched, whole};
+use crate::{exit, script_runtimes, source, suspended, vouched};
 
 pub(super) use ask::{Asks, How, limits, request};
 
@@ -128,5 +128,5 @@ pub(super) async fn execute(
 /// Writes events as JSON Lines: what `remit replay` reads.
 pub(super) fn write_record(path: &Path, events: &[Recorded]) -> anyhow::Result<()> {
     let lines: Result<Vec<String>, _> = events.iter().map(serde_json::to_string).collect();
-    whole::write(path, (lines?.join("\n") + "\n").as_bytes()).with_context(|| format!("{}", path.display()))
+    store::whole::write(path, (lines?.join("\n") + "\n").as_bytes()).with_context(|| format!("{}", path.display()))
 }

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use artifact::{Cache, Misfit, Plugin};
 use model::Manifest;
+use store::whole;
 
 use label::Label;
 
 use crate::fault::Refused;
-use crate::whole;
 
 /// Loads a plugin, and verifies it, unless the cache knows it. A folder is built first, if it has changed; a script is packed.
 pub(crate) async fn load(path: &Path, cache: Option<&Cache>) -> anyhow::Result<Plugin> {

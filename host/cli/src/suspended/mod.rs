@@ -11,12 +11,11 @@ use anyhow::Context as _;
 use artifact::Plugin;
 use model::{Digest, Ended, Event, Outcome, Recorded, RunId, Started};
 use runtime::Resumed;
-use store::fail;
+use store::{fail, whole};
 
 use crate::context::Context;
 use crate::machine::{self, Machine};
 use crate::output::{say, time};
-use crate::whole;
 
 /// What a suspended run waits with.
 pub(crate) struct Waiting {

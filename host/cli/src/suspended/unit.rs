@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use model::RunId;
-use store::fail;
+use store::{fail, whole};
 
 use crate::context::Context;
-use crate::whole;
 
 /// Where systemd looks for units that the machine's owner made.
 const UNITS: &str = "/etc/systemd/system";

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use store::fail;
+use crate::fail;
 
 /// Writes a file in place of an older one. Durable when it returns.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     // What is no file, such as /dev/stdout, cannot be replaced by one.
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return std::fs::write(path, bytes);
