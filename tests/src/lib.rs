@@ -1,5 +1,5 @@
 //! What tests of the whole system stand on: managed hosts, booted from a real Debian with systemd as its first process, and
-//! apt repositories made on the spot.
+//! apt repositories and a registry made on the spot.
 //!
 //! A test that needs root starts with `let root = tests::need_root!();`. One that has a long form asks `tests::soak!()`.
 
@@ -11,6 +11,7 @@ mod harness;
 pub mod hosts;
 mod keeper;
 mod names;
+pub mod registry;
 pub mod remit;
 mod root;
 pub mod scripts;

@@ -40,6 +40,13 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// Of bytes that were hashed as they came.
+impl From<[u8; 32]> for Digest {
+    fn from(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+}
+
 impl FromStr for Digest {
     type Err = NotADigest;
 

@@ -18,6 +18,9 @@ pub(crate) const TO_TEST: &[&str] = &[
     // Packages and repositories for managed hosts to install from.
     "apt-utils",
     "dpkg-dev",
+    // A registry, and another client of it.
+    "docker-registry",
+    "skopeo",
     // The root of a managed host.
     "mmdebstrap",
     // Plugins in Python.

@@ -38,6 +38,7 @@ const NEVER_LINKED: [(&str, &str); 6] = [
     ("store", "wasmtime"),
     ("trust", "wasmtime"),
     ("backends", "wasmtime"),
+    ("distribution", "wasmtime"),
     ("xtask", "wasmtime"),
 ];
 
