@@ -159,7 +159,7 @@ fn a_plugin_runs_when_both_have_signed_and_the_record_says_so() {
     let msp = Msp::new();
     msp.script("look", "1.0.0", DEVICE);
     msp.refused(&["run", "look.wasm"], &["no-approval"]);
-    assert_eq!(msp.remit.runs()[0]["outcome"], "refused", "a refusal has a record");
+    assert_eq!(msp.remit.runs()[0]["ended"]["outcome"], "refused", "a refusal has a record");
     msp.run(&["verify", "look.wasm"]).expect(20);
     msp.approve("look.wasm", &[]);
     let verified = msp.ok(&["--output", "json", "verify", "look.wasm"]).json();

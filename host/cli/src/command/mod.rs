@@ -9,6 +9,7 @@ mod dev;
 mod doctor;
 mod inspect;
 mod new;
+mod plugin;
 mod policy;
 mod replay;
 mod resume;
@@ -45,6 +46,7 @@ pub(crate) enum Command {
     Replay(replay::Args),
     Ticket(ticket::Args),
     Secret(secret::Args),
+    Plugin(plugin::Args),
     Sign(sign::Args),
     Verify(verify::Args),
     Approve(approve::Args),
@@ -85,6 +87,7 @@ impl Command {
             Self::Undo(args) => undo::run(&args, context).await,
             Self::Replay(args) => replay::run(&args, context).await,
             Self::Secret(args) => secret::run(args, context),
+            Self::Plugin(args) => plugin::run(&args, context).await,
             Self::Sign(args) => sign::run(&args, context),
             Self::Verify(args) => verify::run(&args, context).await,
             Self::Approve(args) => approve::run(&args, context).await,

@@ -32,7 +32,7 @@ fn forbidden(from: &Crate, to: &Dependency) -> Option<&'static str> {
 }
 
 /// Crates, and what must not be in them however it would get there.
-const NEVER_LINKED: [(&str, &str); 6] = [
+const NEVER_LINKED: [(&str, &str); 7] = [
     ("contract", "wasmtime"),
     ("model", "wasmtime"),
     ("store", "wasmtime"),

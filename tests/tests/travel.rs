@@ -1,0 +1,109 @@
+//! Plugins on their way between people who do not know each other: files, a registry, an archive. What arrives is what was sent,
+//! with everything that was signed about it, or nothing arrives.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tests::Remit;
+use tests::registry::{Registry, skopeo};
+
+const SCRIPT: &str = r#"
+export const manifest = { name: "traveller", version: "1.2.3", description: "Finds nothing" };
+export const detect = () => ({ verdict: "compliant", summary: "NOTHING", findings: [] });
+"#;
+const SIGNATURE: &str = "-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n";
+
+/// A built plugin with a statement beside it. What that says is not looked at on the way.
+fn built(remit: &Remit, summary: &str) -> PathBuf {
+    let folder = remit.folder(summary);
+    let script = folder.join("traveller.js");
+    fs::write(&script, SCRIPT.replace("NOTHING", summary)).unwrap();
+    remit.run(&["build", script.to_str().unwrap()]).expect(0);
+    fs::write(folder.join("traveller.wasm.statement"), "{\"kind\":\"plugin\"}").unwrap();
+    fs::write(folder.join("traveller.wasm.statement.sig"), SIGNATURE).unwrap();
+    folder.join("traveller.wasm")
+}
+
+fn run(remit: &Remit, args: &[&str]) -> Value {
+    remit.run(&[&["--output", "json", "plugin"], args].concat()).expect(0).json()
+}
+
+/// A file, and what is beside it.
+fn all(file: &Path) -> [Vec<u8>; 3] {
+    ["", ".statement", ".statement.sig"].map(|ending| fs::read(format!("{}{ending}", file.display())).unwrap())
+}
+
+#[test]
+fn what_is_pushed_arrives_and_what_is_saved_needs_no_network() {
+    let (sender, receiver, island) = (Remit::new(), Remit::new(), Remit::new());
+    let (registry, sent) = (Registry::start(), built(&sender, "nothing"));
+    let there = format!("{}/plugins/traveller", registry.address());
+    let pushed = run(&sender, &["push", sent.to_str().unwrap(), &there]);
+    assert_eq!(pushed["to"], format!("oci://{there}:1.2.3"));
+    assert_eq!(pushed["statements"], 1);
+
+    let here = receiver.folder("here").join("it.wasm");
+    let pulled = run(&receiver, &["pull", &there, here.to_str().unwrap()]);
+    println!("push: {}, pull: {}", pushed["traffic"], pulled["traffic"]);
+    assert_eq!((&pulled["digest"], &pulled["manifest"]), (&pushed["digest"], &pushed["manifest"]));
+    assert_eq!(all(&here), all(&sent));
+    let by_digest = format!("{there}@{}", pushed["manifest"].as_str().unwrap());
+    assert_eq!(run(&receiver, &["pull", &by_digest, here.to_str().unwrap()])["digest"], pushed["digest"]);
+
+    let archive = receiver.folder("stick").join("traveller.tar");
+    run(&receiver, &["save", here.to_str().unwrap(), archive.to_str().unwrap()]);
+    drop(registry);
+    let raw = skopeo(&["inspect", "--raw", &format!("oci-archive:{}:1.2.3", archive.display())]);
+    let raw: Value = serde_json::from_str(&raw).unwrap();
+    assert_eq!(raw.pointer("/layers/0/digest"), pushed.get("digest"));
+    let landed = island.folder("island").join("traveller.wasm");
+    assert_eq!(
+        run(&island, &["load", archive.to_str().unwrap(), landed.to_str().unwrap()])["digest"],
+        pushed["digest"]
+    );
+    assert_eq!(all(&landed), all(&sent));
+    let ran = island.run_plugin(&landed, &[]).expect(0).json();
+    assert_eq!(ran["verdict"], "compliant");
+}
+
+#[test]
+fn what_is_not_as_it_was_does_not_arrive() {
+    let remit = Remit::new();
+    let (registry, sent) = (Registry::start(), built(&remit, "nothing"));
+    let there = format!("{}/traveller", registry.address());
+    run(&remit, &["push", sent.to_str().unwrap(), &there]);
+    let refused = |args: &[&str], why: &str| {
+        let ran = remit.run(&[&["plugin"], args].concat()).expect(1);
+        assert!(ran.stderr.contains(why), "{why}\n{ran}");
+    };
+    // Another plugin of the same version, unless somebody means it.
+    let other = built(&remit, "other");
+    refused(&["push", other.to_str().unwrap(), &there], "a version is never replaced");
+    run(&remit, &["push", other.to_str().unwrap(), &there, "--replace"]);
+    refused(&["push", sent.to_str().unwrap(), "./a.wasm"], "is no registry");
+    refused(&["pull", &format!("{there}:9.9.9")], "is not there");
+
+    let folder = remit.folder("out");
+    let (archive, out) = (folder.join("a.tar"), folder.join("out.wasm"));
+    let load = ["load", archive.to_str().unwrap(), out.to_str().unwrap()];
+    run(&remit, &["save", sent.to_str().unwrap(), archive.to_str().unwrap()]);
+    let good = fs::read(&archive).unwrap();
+    let at = good.windows(16).position(|it| it == b"{\"kind\":\"plugin\"").expect("the statement is in it");
+    let mut touched = good.clone();
+    touched[at + 10] ^= 1;
+    fs::write(&archive, touched).unwrap();
+    refused(&load, "it was changed");
+    fs::write(&archive, &good[..at + 10]).unwrap();
+    refused(&load, "it ends in the middle");
+    assert!(!out.exists(), "and nothing was written");
+    fs::write(&archive, good).unwrap();
+    run(&remit, &load);
+    assert_eq!(all(&out), all(&sent), "the control");
+
+    // What is no plugin goes nowhere.
+    let nothing = folder.join("nothing.wasm");
+    fs::write(&nothing, b"\0asm\x0d\0\x01\0").unwrap();
+    refused(&["push", nothing.to_str().unwrap(), &there], "has no manifest");
+    refused(&["push", remit.folder("other").join("traveller.js").to_str().unwrap(), &there], "what travels is built");
+}
