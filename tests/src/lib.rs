@@ -10,6 +10,7 @@ mod cgroups;
 mod harness;
 pub mod hosts;
 mod keeper;
+pub mod msp;
 mod names;
 pub mod registry;
 pub mod remit;
@@ -22,6 +23,7 @@ pub mod tsc;
 pub mod wasm_tools;
 
 pub use hosts::Host;
+pub use msp::Msp;
 pub use remit::Remit;
 pub use root::Root;
 #[doc(hidden)]

@@ -34,6 +34,11 @@ impl Ran {
         self.stdout.lines().map(value).collect()
     }
 
+    /// The codes of the refusals that it told, in order.
+    pub fn codes(&self) -> Vec<&str> {
+        self.stderr.lines().filter_map(|line| Some(line.strip_suffix(')')?.rsplit_once(" (")?.1)).collect()
+    }
+
     /// The same, if it ended with this code.
     #[track_caller]
     pub fn expect(self, code: u8) -> Self {
