@@ -13,6 +13,7 @@ mod keeper;
 pub mod msp;
 mod names;
 pub mod registry;
+pub mod registry_between;
 pub mod remit;
 mod root;
 pub mod scripts;

@@ -4,7 +4,7 @@
 //! Each entry carries a keyed hash over its name and its bytes, under a key that never leaves the folder, checked over the very
 //! bytes that are then used. An entry that fails is as good as absent: it is worked out anew, and never used.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,9 @@ use store::fail;
 
 const KEY_BYTES: usize = 32;
 const SEAL_BYTES: usize = 32;
+
+/// The most bytes of an entry: the code of the largest component has some five times as many as that.
+const ENTRY_BYTES_MAX: u64 = 1 << 30;
 
 /// A folder of sealed entries. Clones are the same folder.
 #[derive(Clone, Debug)]
@@ -48,13 +51,21 @@ impl Cache {
     /// In a folder that only its owner may enter; it is made where there is none.
     pub fn open(folder: PathBuf) -> Result<Self, CacheError> {
         // Whoever may write there may know the key, and what it seals is believed and run as this process.
-        store::make_private_folder(&folder).map_err(|source| CacheError { path: folder.clone(), source })?;
+        let make = || {
+            store::make_private_folder(&folder)?;
+            // Nobody else could write, and nobody else need read: what they may have read is not used ([`read_key`]).
+            keep_others_out(&folder)
+        };
+        make().map_err(|source| CacheError { path: folder.clone(), source })?;
         Ok(Self { folder, key: Arc::default() })
     }
 
     /// An entry, if it is there and this host put it there under this name.
     pub fn read(&self, name: &str) -> Option<Entry> {
-        let entry = Entry(std::fs::read(self.folder.join(name)).ok()?);
+        let path = self.folder.join(name);
+        // What is a link now was none when this host wrote it; and none of its entries is as large.
+        let there = path.symlink_metadata().ok().filter(|it| it.is_file() && it.len() <= ENTRY_BYTES_MAX);
+        let entry = Entry(there.and_then(|_| std::fs::read(path).ok())?);
         let seal: [u8; SEAL_BYTES] = entry.0.get(..SEAL_BYTES)?.try_into().ok()?;
         // Comparing takes the same time wherever they differ.
         (self.seal(name, &entry).ok()? == blake3::Hash::from_bytes(seal)).then_some(entry)
@@ -64,12 +75,9 @@ impl Cache {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), CacheError> {
         let path = self.folder.join(name);
         let seal = self.seal(name, bytes)?;
-        // Two threads that worked out the same do not share what is unfinished, and no more do two processes.
-        static WRITTEN: AtomicU64 = AtomicU64::new(0);
-        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let unfinished = self.folder.join(format!("{name}.{}.{number}.tmp", std::process::id()));
+        let unfinished = unfinished(&path);
         let write = || {
-            let mut file = private(&unfinished)?;
+            let mut file = new_private_file(&unfinished)?;
             file.write_all(seal.as_bytes())?;
             file.write_all(bytes)?;
             file.sync_all()?;
@@ -97,27 +105,77 @@ impl Cache {
     }
 }
 
+/// The key, or a new one: where there is none, where it was cut by a host that died, and where somebody else may know it. What was
+/// sealed with the old one is worked out anew.
 fn read_key(path: &Path) -> std::io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
-    match File::open(path).and_then(|mut file| file.read_exact(&mut key)) {
-        Ok(()) => Ok(key),
-        // One that is too short was left by a host that died here.
-        Err(missing) if matches!(missing.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
-            key = rand::random();
-            // Two hosts that begin at once: one of them wins, and what the other sealed does not hold and is worked out again.
-            let mut file = private(path)?;
-            fail::point("compiled.in-key");
-            file.write_all(&key)?;
-            file.sync_all()?;
-            Ok(key)
+    if is_secret(path)? {
+        match File::open(path).and_then(|mut file| file.read_exact(&mut key)) {
+            Err(cut) if cut.kind() == ErrorKind::UnexpectedEof => {}
+            read => return read.map(|()| key),
         }
+    }
+    key = rand::random();
+    // Two hosts that begin at once: one of them wins, and what the other sealed does not hold and is worked out again.
+    let unfinished = unfinished(path);
+    let mut file = new_private_file(&unfinished)?;
+    fail::point("compiled.in-key");
+    file.write_all(&key)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(key)
+}
+
+/// Whether there is a file that only its owner may read: no link, because nobody knows who may read what that leads to.
+fn is_secret(path: &Path) -> std::io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(found) => Ok(found.is_file() && is_private(&found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(other) => Err(other),
     }
 }
 
-fn private(path: &Path) -> std::io::Result<File> {
+#[cfg(unix)]
+fn is_private(found: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::mode(found) & 0o077 == 0
+}
+
+/// Elsewhere a file is as private as its folder.
+#[cfg(not(unix))]
+fn is_private(_: &Metadata) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn keep_others_out(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    match is_private(&folder.metadata()?) {
+        true => Ok(()),
+        false => std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)),
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_others_out(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Where a file is written until it is whole: two threads that worked out the same do not share it, and no more do two processes.
+fn unfinished(path: &Path) -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.{}.tmp", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+    PathBuf::from(name)
+}
+
+/// A file that was not there: whatever lies in its place, a link too, goes first.
+fn new_private_file(path: &Path) -> std::io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = File::options();
-    options.create(true).truncate(true).write(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

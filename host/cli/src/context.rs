@@ -34,6 +34,10 @@ pub(crate) struct Args {
     /// Manage the system under this folder instead of this machine's own: packages, services and facts are its
     #[arg(long, global = true, default_value = "/", value_name = "DIR")]
     root: PathBuf,
+
+    /// Write into this file, at the end, how many components were compiled and how many mapped as code
+    #[arg(long, global = true, hide = true, value_name = "FILE")]
+    pub(crate) touched: Option<PathBuf>,
 }
 
 /// Where things are.

@@ -17,8 +17,10 @@ mod suspended;
 mod vouched;
 mod watch;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser;
 
 /// Run automation plugins on the machines you look after, within what they were granted
@@ -34,9 +36,17 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let touched = cli.context.touched.clone();
     let context = context::Context::new(cli.context);
-    match cli.command.run(&context) {
-        Ok(code) => code,
-        Err(error) => fault::report(&error),
+    let code = cli.command.run(&context).unwrap_or_else(|error| fault::report(&error));
+    match touched.map(|file| write_touched(&file)) {
+        Some(Err(error)) => fault::report(&error),
+        _ => code,
     }
+}
+
+/// Also of what was refused: that nothing of it was touched is what whoever asks wants to know.
+fn write_touched(file: &Path) -> anyhow::Result<()> {
+    let text = serde_json::to_vec(&runtime::touched())?;
+    std::fs::write(file, text).with_context(|| format!("{}", file.display()))
 }

@@ -1,5 +1,6 @@
 //! Whether those whom this machine believes vouch for a plugin.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use artifact::Plugin;
@@ -7,6 +8,7 @@ use model::{Grants, Mode};
 use trust::{Decision, Name, Request, Signed, Trust, file};
 
 use crate::context::Context;
+use crate::fault::Refused;
 use crate::keys;
 
 /// Whose device this is, and what is meant.
@@ -25,12 +27,16 @@ pub(crate) struct Device {
     downgrade: bool,
 }
 
-/// The statement beside a plugin's file; none where there is none.
+/// The statement beside a plugin's file; none where there is none. One that cannot be read is no reason to run without.
 pub(crate) fn beside(plugin: &Path) -> anyhow::Result<Option<Signed>> {
-    let path = file::statement_of(plugin);
-    match path.exists() {
-        true => Ok(Some(file::read(&path)?)),
-        false => Ok(None),
+    match file::read(&file::statement_of(plugin)) {
+        Ok(signed) => Ok(Some(signed)),
+        Err(file::Error::Io(_, error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(file::Error::Refused(path, refusal)) => {
+            let reason = format!("{}: {refusal} ({})", path.display(), refusal.code());
+            Err(Refused::because(vec![reason]).into())
+        }
+        Err(other) => Err(other.into()),
     }
 }
 

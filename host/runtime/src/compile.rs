@@ -5,10 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifact::Cache;
 use model::Digest;
+use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::component::Component;
 
@@ -19,6 +21,28 @@ use crate::{Error, Refusal};
 pub(crate) const COMPILE_SECONDS_MAX: u64 = 120;
 /// The most memory that the compiling child may write to.
 pub(crate) const COMPILE_MEMORY_BYTES_MAX: u64 = 2 << 30;
+
+static COMPILED: AtomicU64 = AtomicU64::new(0);
+static MAPPED: AtomicU64 = AtomicU64::new(0);
+
+/// What this process has done with components since it began. A plugin that was refused has added nothing to either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Touched {
+    /// How many it compiled, or handed to its child to be compiled.
+    pub compiled: u64,
+    /// How many it mapped into its memory as code.
+    pub mapped: u64,
+}
+
+/// What this process has done so far.
+pub fn touched() -> Touched {
+    Touched { compiled: COMPILED.load(Ordering::Relaxed), mapped: MAPPED.load(Ordering::Relaxed) }
+}
+
+/// Whoever hands a component to wasmtime says so here first.
+pub(crate) fn note_compiled() {
+    COMPILED.fetch_add(1, Ordering::Relaxed);
+}
 
 /// Who compiles.
 #[derive(Clone, Debug)]
@@ -75,6 +99,7 @@ pub(crate) async fn bytes(engine: &Engine, bytes: &[u8], compiler: &Compiler) ->
 }
 
 async fn code(engine: &Engine, bytes: &[u8], compiler: &Compiler) -> Result<Vec<u8>, Error> {
+    note_compiled();
     match compiler {
         Compiler::InProcess => engine.wasmtime.precompile_component(bytes).map_err(refused),
         Compiler::Child { program, seconds_max, memory_bytes_max } => {
@@ -89,6 +114,7 @@ fn refused(error: wasmtime::Error) -> Error {
 }
 
 fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, Error> {
+    MAPPED.fetch_add(1, Ordering::Relaxed);
     #[expect(unsafe_code, reason = "the code was compiled by this host: just now, or under the cache's seal")]
     // SAFETY: `code` is what `precompile_component` of this version gave, in this process, in the child that this process
     // started, or in an earlier one whose seal over these very bytes was just checked.

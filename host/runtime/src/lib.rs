@@ -31,7 +31,7 @@ use contract::run::LogLevel;
 use model::Event;
 use serde::Serialize;
 
-pub use compile::{Compiler, compile_child};
+pub use compile::{Compiler, Touched, compile_child, touched};
 pub use engine::{Engine, Options};
 pub use execute::{Request, Resumed, execute};
 pub use prepare::{Prepared, prepare, prepare_on};

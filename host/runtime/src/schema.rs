@@ -7,6 +7,7 @@ use wasmtime::Store;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::compile::note_compiled;
 use crate::engine::{Engine, Needs, Options};
 use crate::limiter::Limiter;
 use crate::{Error, Refusal, link};
@@ -30,6 +31,7 @@ impl WasiView for Nothing {
 /// The schema; none where the plugin exports none. The plugin has no host: whatever it calls traps.
 pub async fn parameters_schema(component: &[u8]) -> Result<Option<serde_json::Value>, Error> {
     let engine = Engine::new(Options { pooled: false, ..Options::default() })?;
+    note_compiled();
     let component = Component::new(&engine.wasmtime, component).map_err(Error::Engine)?;
     let Some(interface) = component.get_export_index(None, link::name("parameters")) else { return Ok(None) };
     let Some(function) = component.get_export_index(Some(&interface), "get-schema") else { return Ok(None) };

@@ -43,7 +43,7 @@ pub(crate) fn component(name: &str) -> Vec<u8> {
         "bad-answer" => {
             of_module("(i32.store (i32.const 8) (i32.const -16)) (i32.store (i32.const 12) (i32.const 64))", "")
         }
-        "huge-module" => with_module(of_module("", ""), &huge_module()),
+        "huge-module" => huge(120, 700),
         other => panic!("there is no component `{other}`"),
     }
 }
@@ -121,17 +121,19 @@ fn core_modules(component: &[u8]) -> u32 {
     u32::try_from(starts).unwrap()
 }
 
-/// What keeps a compiler busy: functions with many blocks, through which many values live.
-fn huge_module() -> Vec<u8> {
-    const FUNCTIONS: u32 = 120;
-    const BLOCKS: u32 = 700;
+/// What keeps a compiler busy: so many functions of so many blocks, through which many values live.
+pub(crate) fn huge(functions: u32, blocks: u32) -> Vec<u8> {
+    with_module(of_module("", ""), &huge_module(functions, blocks))
+}
+
+fn huge_module(functions_count: u32, blocks: u32) -> Vec<u8> {
     const LOCALS: u32 = 24;
     let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
     types.ty().function([ValType::I64], [ValType::I64]);
-    for _ in 0..FUNCTIONS {
+    for _ in 0..functions_count {
         functions.function(0);
         let mut function = Function::new([(LOCALS, ValType::I64)]);
-        for block in 0..BLOCKS {
+        for block in 0..blocks {
             let (to, from, other) = (1 + block % LOCALS, 1 + (block * 7 + 3) % LOCALS, 1 + (block * 5 + 1) % LOCALS);
             function
                 .instructions()

@@ -28,7 +28,11 @@ pub(super) fn by_approval(
     machine: &Machine,
     context: &Context,
 ) -> anyhow::Result<(Plugin, Option<Grants>)> {
-    let Some(statement) = vouched::beside(&args.plugin)? else { return Ok((plugin, None)) };
+    let beside = vouched::beside(&args.plugin).map_err(|error| match error.downcast() {
+        Ok(refused) => record_refusal(refused, &plugin, request, machine, context),
+        Err(other) => other,
+    })?;
+    let Some(statement) = beside else { return Ok((plugin, None)) };
     let Some(mut trust) = keys::believed(context)? else { return Ok((plugin, None)) };
     if !args.asks.allow.is_empty() {
         bail!("`--allow` has no say: a signed plugin gets what its approval grants");
