@@ -12,6 +12,8 @@ use crate::context::Context;
 use crate::fault::Refused;
 use crate::output;
 
+const NO_ROOT: &str = "no root is pinned on this machine: `remit root pin FILE`";
+
 /// Which key signs.
 #[derive(clap::Args)]
 pub(crate) struct SigningKey {
@@ -101,7 +103,16 @@ pub(crate) fn folder(context: &Context) -> anyhow::Result<Folder> {
 
 /// What this machine believes; none where no root is pinned.
 pub(crate) fn believed(context: &Context) -> anyhow::Result<Option<Trust>> {
-    let Some(Loaded { trust, left_out }) = folder(context)?.load()? else { return Ok(None) };
+    told(folder(context)?.load()?)
+}
+
+/// The same, with what there is to install.
+pub(crate) fn believed_with_indexes(context: &Context) -> anyhow::Result<Option<Trust>> {
+    told(folder(context)?.load_with_indexes()?)
+}
+
+fn told(loaded: Option<Loaded>) -> anyhow::Result<Option<Trust>> {
+    let Some(Loaded { trust, left_out }) = loaded else { return Ok(None) };
     for (path, refusals) in left_out {
         let why: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         output::say(&format!("note: {} is not believed: {}", path.display(), why.join("; ")));
@@ -111,12 +122,12 @@ pub(crate) fn believed(context: &Context) -> anyhow::Result<Option<Trust>> {
 
 /// The same, for what makes no sense without.
 pub(crate) fn root(context: &Context) -> anyhow::Result<Trust> {
-    believed(context)?.context("no root is pinned on this machine: `remit root pin FILE`")
+    believed(context)?.context(NO_ROOT)
 }
 
 /// Takes a document into what this machine believes, where it believes anything.
 pub(crate) fn take(signed: &Signed, context: &Context) -> anyhow::Result<()> {
-    let mut trust = root(context)?;
+    let mut trust = believed_with_indexes(context)?.context(NO_ROOT)?;
     let taken = trust.take(signed, now(context)).map_err(|refusals| refused(&refusals))?;
     folder(context)?.keep(&taken, signed, &trust)?;
     let word = if taken.is_new { "is believed from now on" } else { "was known" };

@@ -4,7 +4,6 @@ use std::path::Path;
 use model::Digest;
 
 use crate::archive::BadArchive;
-use crate::index::BadIndex;
 use crate::lock::BadLock;
 
 /// Why bytes did not travel. Each way to be attacked or unlucky has its own.
@@ -203,9 +202,6 @@ pub enum Error {
         /// Why.
         source: BadArchive,
     },
-    /// The index is none.
-    #[error("the index is refused")]
-    Index(#[from] BadIndex),
     /// The lock file is none.
     #[error("{path}")]
     Lock {

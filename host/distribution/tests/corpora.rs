@@ -29,12 +29,6 @@ fn archive() {
     fuzz("archive", targets::archive, change_archive, &effort);
 }
 
-#[test]
-fn index() {
-    let effort = if tests::soak!() { LONG } else { SHORT };
-    fuzz("index", targets::index, change, &effort);
-}
-
 /// Changes an input, with pieces of another.
 type Change = fn(&mut Vec<u8>, &[u8], &mut Dice);
 

@@ -2,7 +2,7 @@
 //! that builds everything else. None may panic, whatever the bytes, and what is read must be what was written.
 
 use model::Manifest;
-use trust::statement::{Approval, Assignment, Plugin, Policy, Revocation, Root, Roster, Rotation, read, write};
+use trust::statement::{Approval, Assignment, Index, Plugin, Policy, Revocation, Root, Roster, Rotation, read, write};
 use trust::{Kind, Signed, Statement};
 
 /// A statement of any kind.
@@ -15,6 +15,7 @@ pub(crate) fn statement(bytes: &[u8]) {
     once::<Approval>(bytes);
     once::<Plugin>(bytes);
     once::<Revocation>(bytes);
+    once::<Index>(bytes);
 }
 
 fn once<T: Statement>(bytes: &[u8]) {

@@ -66,7 +66,7 @@ impl Folder {
         }
     }
 
-    /// All that is believed here; none where nothing is pinned.
+    /// All that is believed here, but for what there is to install: no run needs that. None where nothing is pinned.
     pub fn load(&self) -> Result<Option<Loaded>, Error> {
         let Some(pin) = self.pinned()? else { return Ok(None) };
         let mut roots = Vec::new();
@@ -85,18 +85,35 @@ impl Folder {
         let mut trust = Trust::pinned(pin, root).map_err(refused)?;
         let later = roots.iter().skip(first.map_or(0, |at| at + 1));
         later.for_each(|(path, root)| restore(&mut trust, path, root, &mut left_out));
-        for kind in Kind::all().filter(|kind| !matches!(kind, Kind::Root | Kind::Plugin)) {
-            for path in self.list(kind)? {
-                match file::read(&path) {
-                    Ok(signed) => restore(&mut trust, &path, &signed, &mut left_out),
-                    Err(Error::Refused(path, refusal)) => left_out.push((path, vec![refusal])),
-                    Err(other) => return Err(other),
-                }
-            }
+        for kind in Kind::all().filter(|kind| !matches!(kind, Kind::Root | Kind::Plugin | Kind::Index)) {
+            self.restore(kind, &mut trust, &mut left_out)?;
         }
         trust.restore_versions(self.versions()?);
         trust.settle();
         Ok(Some(Loaded { trust, left_out }))
+    }
+
+    /// The same, with what there is to install.
+    pub fn load_with_indexes(&self) -> Result<Option<Loaded>, Error> {
+        let Some(mut loaded) = self.load()? else { return Ok(None) };
+        self.restore(Kind::Index, &mut loaded.trust, &mut loaded.left_out)?;
+        Ok(Some(loaded))
+    }
+
+    fn restore(
+        &self,
+        kind: Kind,
+        trust: &mut Trust,
+        left_out: &mut Vec<(PathBuf, Vec<Refusal>)>,
+    ) -> Result<(), Error> {
+        for path in self.list(kind)? {
+            match file::read(&path) {
+                Ok(signed) => restore(trust, &path, &signed, left_out),
+                Err(Error::Refused(path, refusal)) => left_out.push((path, vec![refusal])),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
     }
 
     /// Keeps a document that was taken, in the place of an older one.

@@ -1,9 +1,11 @@
 //! `remit plugin`: plugins on their way, with everything that was signed about them. Nothing of them runs here.
 
+mod index;
 mod load;
 mod pull;
 mod push;
 mod save;
+mod search;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ enum Command {
     Pull(pull::Args),
     Save(save::Args),
     Load(load::Args),
+    Search(search::Args),
+    Index(index::Args),
 }
 
 /// How servers are reached.
@@ -49,6 +53,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         Command::Pull(args) => pull::run(args, context).await,
         Command::Save(args) => save::run(args, context),
         Command::Load(args) => load::run(args, context),
+        Command::Search(args) => search::run(args, context).await,
+        Command::Index(args) => index::run(args, context).await,
     }
 }
 

@@ -7,7 +7,7 @@ use model::{Grants, capability};
 
 use super::{Document, Trust};
 use crate::signed::Signers;
-use crate::statement::{Approval, Assignment, Policy, Revocation, Root, RootKey, Roster, Rotation, Seat};
+use crate::statement::{Approval, Assignment, Index, Policy, Revocation, Root, RootKey, Roster, Rotation, Seat};
 use crate::{Key, Name, Names, Refusal, Statement, Time};
 
 /// How often a key may have come in the place of another since the last roster.
@@ -120,6 +120,23 @@ impl Trust {
                 Err(vec![Refusal::OutOfScope { who: seat.holder.clone(), problem }])
             }
         }
+    }
+
+    /// The root or a reviewer lists whatever there is; a publisher its own, under its own name: else it could take the place of
+    /// another's index.
+    pub(super) fn by_lister(&self, index: &Document<Index>) -> Result<(), Vec<Refusal>> {
+        let by_root = by_root(self.root(), index.signers()).is_ok();
+        if by_root || self.by_seat(Role::Reviewer, index, |_, _| Ok(())).is_ok() {
+            return Ok(());
+        }
+        let seat = self.by_seat(Role::Publisher, index, |_, _| Ok(()))?;
+        let (body, holder) = (&index.read.body, &seat.holder);
+        let problem = match body.plugins.iter().find(|it| it.publisher != *holder) {
+            _ if body.name != *holder => format!("its index is called `{holder}`, and not `{}`", body.name),
+            Some(other) => format!("`{}` is of the publisher `{}`", other.name, other.publisher),
+            None => return Ok(()),
+        };
+        Err(vec![Refusal::OutOfScope { who: holder.clone(), problem }])
     }
 
     /// The seat of whoever signed, where there is one that fits; else what is wrong with each signature.

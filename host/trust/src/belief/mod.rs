@@ -12,7 +12,7 @@ use model::Digest;
 use semver::Version;
 
 use crate::signed::Document;
-use crate::statement::{Approval, Assignment, Policy, Revocation, Root, Roster, Rotation, Standing};
+use crate::statement::{Approval, Assignment, Index, Policy, Revocation, Root, Roster, Rotation, Standing};
 use crate::time::SKEW_SECONDS;
 use crate::{Key, Kind, Name, Refusal, Signed, Time};
 
@@ -37,6 +37,7 @@ pub struct Trust {
     rotations: BTreeMap<String, Document<Rotation>>,
     approvals: BTreeMap<String, Document<Approval>>,
     revocations: BTreeMap<Digest, Document<Revocation>>,
+    indexes: BTreeMap<String, Document<Index>>,
     /// Worked out of the revocations.
     ended: Ended,
     /// The newest version that ran, by publisher and name.
@@ -84,6 +85,7 @@ impl Trust {
             rotations: BTreeMap::new(),
             approvals: BTreeMap::new(),
             revocations: BTreeMap::new(),
+            indexes: BTreeMap::new(),
             ended: Ended::default(),
             versions: BTreeMap::new(),
         })
@@ -107,6 +109,12 @@ impl Trust {
     /// The newest approvals, by name.
     pub fn approvals(&self) -> impl Iterator<Item = &Approval> {
         self.approvals.values().map(|it| &it.read.body)
+    }
+
+    /// What may be installed from where, by whoever may still say so: the newest indexes, by name.
+    pub fn indexes(&self, now: Time) -> impl Iterator<Item = &Index> {
+        let counts = move |it: &&Document<Index>| now < it.read.body.expires && self.by_lister(it).is_ok();
+        self.indexes.values().filter(counts).map(|it| &it.read.body)
     }
 
     /// The newest policy of a client.
@@ -187,6 +195,13 @@ impl Trust {
                 };
                 self.revocations.insert(new.read.digest, new);
                 Ok(taken)
+            }
+            Kind::Index => {
+                let new = open::<Index>(signed, now)?;
+                if now.is_some() {
+                    self.by_lister(&new)?;
+                }
+                keep(&mut self.indexes, new)
             }
             Kind::Plugin => {
                 let problem = "it says what a plugin is, and stands beside its file".to_owned();

@@ -5,6 +5,7 @@
 
 mod approval;
 mod assignment;
+mod index;
 mod key;
 mod plugin;
 mod policy;
@@ -23,6 +24,7 @@ use crate::{Refusal, Time, json};
 
 pub use approval::Approval;
 pub use assignment::Assignment;
+pub use index::{Index, Listed, Release};
 pub use key::Rotation;
 pub use plugin::{Form, Plugin};
 pub use policy::Policy;
@@ -31,7 +33,7 @@ pub use root::{Root, RootKey};
 pub use roster::{Roster, Seat};
 
 /// The most bytes of any statement: what is larger is not even asked for its kind.
-pub const STATEMENT_BYTES_MAX: usize = 256 << 10;
+pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
 
 /// The most bytes of a sentence in a statement.
 const SENTENCE_BYTES_MAX: usize = 255;
@@ -55,6 +57,8 @@ pub enum Kind {
     Plugin,
     /// What no longer holds.
     Revocation,
+    /// What there is to install.
+    Index,
 }
 
 /// What there is to know of a kind.
@@ -69,15 +73,16 @@ struct Row {
 
 /// A kind of statement is a file beside this one, and a row.
 #[rustfmt::skip]
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     Row { kind: Kind::Root, word: "root", namespace: "remit-root@vnd.remit", bytes_max: 32 << 10 },
-    Row { kind: Kind::Roster, word: "roster", namespace: "remit-roster@vnd.remit", bytes_max: STATEMENT_BYTES_MAX },
+    Row { kind: Kind::Roster, word: "roster", namespace: "remit-roster@vnd.remit", bytes_max: 256 << 10 },
     Row { kind: Kind::Policy, word: "policy", namespace: "remit-policy@vnd.remit", bytes_max: 32 << 10 },
     Row { kind: Kind::Assignment, word: "assignment", namespace: "remit-assignment@vnd.remit", bytes_max: 8 << 10 },
     Row { kind: Kind::Key, word: "key", namespace: "remit-key@vnd.remit", bytes_max: 4 << 10 },
     Row { kind: Kind::Approval, word: "approval", namespace: "remit-approval@vnd.remit", bytes_max: 64 << 10 },
     Row { kind: Kind::Plugin, word: "plugin", namespace: "remit-plugin@vnd.remit", bytes_max: 4 << 10 },
     Row { kind: Kind::Revocation, word: "revocation", namespace: "remit-revocation@vnd.remit", bytes_max: 64 << 10 },
+    Row { kind: Kind::Index, word: "index", namespace: "remit-index@vnd.remit", bytes_max: STATEMENT_BYTES_MAX },
 ];
 
 impl Kind {

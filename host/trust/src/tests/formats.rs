@@ -2,12 +2,13 @@
 
 use model::Digest;
 
+use super::indexes::index;
 use super::world::{World, key, name, names, signed, time};
-use crate::statement::{self, Approval, Assignment, End, Plugin, Policy, Revocation, Root, Roster, Rotation};
+use crate::statement::{self, Approval, Assignment, End, Index, Plugin, Policy, Revocation, Root, Roster, Rotation};
 use crate::{Kind, Refusal, Signed, Statement, json};
 
 /// What format 1 looked like when it was made. These stay as they are; a format 2 comes beside them.
-const OLD: [(Kind, &[u8]); 8] = [
+const OLD: [(Kind, &[u8]); 9] = [
     (Kind::Root, include_bytes!("golden/root.signed")),
     (Kind::Roster, include_bytes!("golden/roster.signed")),
     (Kind::Policy, include_bytes!("golden/policy.signed")),
@@ -16,10 +17,11 @@ const OLD: [(Kind, &[u8]); 8] = [
     (Kind::Approval, include_bytes!("golden/approval.signed")),
     (Kind::Plugin, include_bytes!("golden/plugin.signed")),
     (Kind::Revocation, include_bytes!("golden/revocation.signed")),
+    (Kind::Index, include_bytes!("golden/index.signed")),
 ];
 
 /// One of every kind, as it is written now.
-fn new() -> [(Kind, Signed); 8] {
+fn new() -> [(Kind, Signed); 9] {
     let mut world = World::new();
     world.plugin.contract = Some(semver::Version::new(0, 1, 0));
     world.said.body.contract = world.plugin.contract.clone();
@@ -46,6 +48,7 @@ fn new() -> [(Kind, Signed); 8] {
         (Kind::Approval, world.approval.signed()),
         (Kind::Plugin, world.said.signed()),
         (Kind::Revocation, signed(created, &revocation, &["rob"])),
+        (Kind::Index, signed(created, &index(), &["remit"])),
     ]
 }
 
@@ -62,6 +65,7 @@ fn reads(kind: Kind, bytes: &[u8]) -> Result<(), Refusal> {
         Kind::Approval => only::<Approval>(bytes),
         Kind::Plugin => only::<Plugin>(bytes),
         Kind::Revocation => only::<Revocation>(bytes),
+        Kind::Index => only::<Index>(bytes),
     }
 }
 

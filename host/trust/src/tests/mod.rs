@@ -4,5 +4,6 @@ mod attacks;
 mod folder;
 mod formats;
 mod hardware;
+mod indexes;
 mod openssh;
 mod world;
