@@ -128,7 +128,7 @@ impl Msp {
             let scope = "clients = [\"*\"]\nclass-max = \"L4\"\n";
             format!("[[{list}]]\nholder = \"{holder}\"\nkey = \"{}\"\n{time}{scope}", self.public(holder))
         };
-        let head = "serial = 1\nexpires = \"2050-01-01T00:00:00Z\"\ntechnicians = []\nclients = []\n";
+        let head = "serial = 1\nexpires = \"2050-01-01T00:00:00Z\"\n";
         [head, &seat("reviewers", "rob"), &seat("publishers", "remit"), &seat("publishers", "other")].concat()
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tests::msp::{DEVICE, NOTHING};
-use tests::{Msp, built};
+use tests::{Msp, Remit, built};
 
 #[test]
 fn a_plugin_runs_when_both_have_signed_and_the_record_says_so() {
@@ -144,4 +144,25 @@ fn a_roster_that_is_rolled_back_is_not_taken() {
     let shown = msp.ok(&["--output", "json", "roster", "show"]).json();
     assert_eq!(shown["serial"], Value::from(3));
     assert!(Path::new(&msp.remit.state().join("trust/pin")).exists());
+}
+
+#[test]
+fn the_msp_in_the_readme_is_one() {
+    let readme = fs::read_to_string(built::repository().join("README.md")).unwrap();
+    let files = readme.split("## Plugins that others sign").nth(1).unwrap().split("```toml\n").nth(1).unwrap();
+    let (root, roster) = files.split("```").next().unwrap().split_once("# roster.toml").unwrap();
+    let msp = Msp::new();
+    msp.write("readme.root.toml", root);
+    msp.write("readme.roster.toml", roster.split_once('\n').unwrap().1);
+    let fresh = Remit::new();
+    let ok = |args: &[&str]| msp.run_on(&fresh, args).expect(0);
+    let shown = ok(&["root", "make", "readme.root.toml", "--key", "ann"]).stderr;
+    ok(&["sign", "readme.root.statement", "--key", "ben"]);
+    let fingerprint = shown.split("its fingerprint is ").nth(1).unwrap().trim();
+    ok(&["root", "pin", "readme.root.statement", "--fingerprint", fingerprint]);
+    ok(&["roster", "make", "readme.roster.toml", "--key", "ann"]);
+    ok(&["sign", "readme.roster.statement", "--key", "ben"]);
+    ok(&["take", "readme.roster.statement"]);
+    let seats = ok(&["roster", "show"]).stdout;
+    assert!(seats.contains("reviewer") && seats.contains("L3"), "{seats}");
 }

@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn the_policy_in_the_readme_is_one() {
         let readme = include_str!("../../../README.md");
-        let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let policy = readme.split("## Host policy").nth(1).unwrap();
+        let text = policy.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let (allow, backends) = parse_policy(text).unwrap();
         assert_eq!((allow.len(), backends.patch.rules.len()), (1, 2));
         assert!(backends.files.roots.contains_key("scratch") && backends.notify.routes.contains_key("technician"));

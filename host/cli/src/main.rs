@@ -16,6 +16,7 @@ mod source;
 mod suspended;
 mod vouched;
 mod watch;
+mod written;
 
 use std::path::Path;
 use std::process::ExitCode;

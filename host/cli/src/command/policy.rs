@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -8,6 +8,7 @@ use trust::statement::Policy;
 use crate::context::Context;
 use crate::keys;
 use crate::output;
+use crate::written::Written;
 
 /// Look after what a client allows on its devices, whatever the MSP approves
 #[derive(clap::Args)]
@@ -20,7 +21,7 @@ pub(crate) struct Args {
 enum Command {
     /// Make a policy out of a description in TOML, and sign it with the client's key, or with those of the root
     Make {
-        /// `serial`, `expires`, `client`, `class-max`, `modes`, `publishers`, and perhaps `never` with interfaces
+        /// `expires`, `client`, `class-max`, `modes`, `publishers`, and perhaps `never` with interfaces and `serial`
         file: PathBuf,
         #[command(flatten)]
         key: keys::SigningKey,
@@ -35,7 +36,7 @@ enum Command {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Make { file, key } => {
-            let policy: Policy = keys::written(file)?;
+            let policy = policy(file, context)?;
             key.make(&policy, &file.with_extension("statement"), context)?;
         }
         Command::Show { client } => {
@@ -45,4 +46,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn policy(file: &Path, context: &Context) -> anyhow::Result<Policy> {
+    let mut written = Written::read(file)?;
+    let client: Option<Name> = written.text("client").map(str::parse).transpose()?;
+    let believed = keys::believed(context)?;
+    let before = believed.as_ref().zip(client.as_ref()).and_then(|(trust, client)| trust.policy(client));
+    written.or("serial", before.map_or(1, |it| it.serial + 1).cast_signed());
+    written.body()
 }

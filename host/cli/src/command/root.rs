@@ -11,6 +11,7 @@ use trust::{FirstUse, Signed, file};
 use crate::context::Context;
 use crate::keys;
 use crate::output::{self, Format};
+use crate::written::Written;
 
 /// Look after the MSP's root: the keys that everything else follows from
 #[derive(clap::Args)]
@@ -23,7 +24,7 @@ pub(crate) struct Args {
 enum Command {
     /// Make a root out of a description in TOML, and sign it; the others sign it with `remit sign`
     Make {
-        /// `msp`, `serial`, `threshold`, `expires`, and `[[keys]]` with `person` and `key`
+        /// `msp`, `threshold`, `expires`, and `[[keys]]` with `person` and `key`, a line or the name of a `.pub`; perhaps `serial`
         file: PathBuf,
         #[command(flatten)]
         key: keys::SigningKey,
@@ -50,7 +51,10 @@ struct Shown<'a> {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Make { file, key } => {
-            let root: Root = keys::written(file)?;
+            let mut written = Written::read(file)?;
+            let before = keys::believed(context)?;
+            written.or("serial", before.map_or(1, |trust| trust.root().serial + 1).cast_signed());
+            let root: Root = written.body()?;
             let signed = key.make(&root, &file.with_extension("statement"), context)?;
             output::say(&format!("its fingerprint is {}", Digest::of(signed.statement())));
         }

@@ -1,14 +1,16 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use serde::Serialize;
 use tabled::Tabled;
+use toml::Value;
 use trust::statement::{Roster, Seat};
 
 use crate::context::Context;
 use crate::keys;
 use crate::output::{self, Format};
+use crate::written::Written;
 
 /// Look after the roster: who may sign what
 #[derive(clap::Args)]
@@ -21,8 +23,8 @@ pub(crate) struct Args {
 enum Command {
     /// Make a roster out of a description in TOML, and sign it with a key of the root; the others sign it with `remit sign`
     Make {
-        /// `serial`, `expires`, and `technicians`, `reviewers`, `publishers` and `clients`, each a list of seats with
-        /// `holder`, `key`, `from`, `until`, `clients` and `class-max`
+        /// `expires`, and `technicians`, `reviewers`, `publishers` and `clients`, each a list of seats with `holder`, `key` (a line
+        /// or the name of a `.pub`), `clients` and `class-max`, perhaps `from` (now) and `until` (as the roster); perhaps `serial`
         file: PathBuf,
         #[command(flatten)]
         key: keys::SigningKey,
@@ -47,8 +49,7 @@ struct Row {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Make { file, key } => {
-            let roster: Roster = keys::written(file)?;
-            key.make(&roster, &file.with_extension("statement"), context)?;
+            key.make(&roster(file, context)?, &file.with_extension("statement"), context)?;
         }
         Command::Show => {
             let trust = keys::root(context)?;
@@ -63,6 +64,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A seat counts from now until the roster ends, if nobody says otherwise.
+fn roster(file: &Path, context: &Context) -> anyhow::Result<Roster> {
+    let mut written = Written::read(file)?;
+    let before = keys::believed(context)?;
+    let before = before.as_ref().and_then(|trust| trust.roster());
+    written.or("serial", before.map_or(1, |it| it.serial + 1).cast_signed());
+    let mut fields = vec![("from", Value::from(keys::now(context).to_string()))];
+    fields.extend(written.text("expires").map(|until| ("until", Value::from(until))));
+    for list in ["technicians", "reviewers", "publishers", "clients"] {
+        written.or_in_each(list, &fields);
+    }
+    written.body()
 }
 
 fn rows(roster: &Roster) -> Vec<Row> {
