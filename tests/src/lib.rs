@@ -7,6 +7,7 @@ pub mod apt;
 mod base;
 pub mod built;
 mod cgroups;
+pub mod files;
 mod harness;
 pub mod hosts;
 mod keeper;

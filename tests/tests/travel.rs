@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tests::Remit;
+use tests::files::Files;
+use tests::msp::DEVICE;
 use tests::registry::{Registry, skopeo};
+use tests::{Msp, Remit};
 
 const SCRIPT: &str = r#"
 export const manifest = { name: "traveller", version: "1.2.3", description: "Finds nothing" };
@@ -106,4 +108,47 @@ fn what_is_not_as_it_was_does_not_arrive() {
     fs::write(&nothing, b"\0asm\x0d\0\x01\0").unwrap();
     refused(&["push", nothing.to_str().unwrap(), &there], "has no manifest");
     refused(&["push", remit.folder("other").join("traveller.js").to_str().unwrap(), &there], "what travels is built");
+}
+
+#[test]
+fn what_there_is_to_install_is_found_where_somebody_may_say_so() {
+    let (msp, registry) = (Msp::new(), Registry::start());
+    msp.script("look", "1.2.3", DEVICE);
+    let there = format!("{}/plugins/look", registry.address());
+    msp.ok(&["plugin", "push", "look.wasm", &there]);
+    let served = Files::serve(&msp.folder);
+    let address = format!("{served}/remit.index.statement");
+    let index = |more: &[&str]| {
+        msp.ok(&[&["plugin", "index", "remit", "--key", "remit"], more].concat());
+    };
+    index(&[&format!("oci://{there}")]);
+    let search = |args: &[&str]| msp.ok(&[&["--output", "json", "plugin", "search"], args].concat()).json();
+
+    msp.run(&["plugin", "search"]).expect(1);
+    let found = search(&["LOOKS", "--index", &address]);
+    assert_eq!(found[0]["name"], "look");
+    let release = &found[0]["releases"][0];
+    assert_eq!(release["source"], format!("oci://{there}:1.2.3"), "and not the newest, whatever that will be");
+    assert_eq!(release["classes"], serde_json::json!(["L0"]));
+    drop(served);
+    assert_eq!(search(&["look"]), found, "without a network");
+    assert_eq!(search(&["other"]), serde_json::json!([]));
+
+    // A version that is taken back is offered no longer.
+    index(&["--yank", "look@1.2.3", "--reason", "it looks away"]);
+    let newer = search(&["--index", "remit.index.statement"]);
+    assert_eq!(newer[0]["releases"][0]["yanked"], "it looks away");
+    let told = msp.ok(&["plugin", "search"]);
+    assert!(told.stderr.contains("look has no version that is offered"), "{told}");
+
+    // Who may say nothing is not heard, and an older one is not taken in the place of a newer.
+    msp.ok(&["plugin", "index", "forged", &format!("oci://{there}"), "--key", "other"]);
+    msp.refused(&["plugin", "search", "--index", "forged.index.statement"], &["out-of-scope"]);
+    msp.ok(&["plugin", "index", "remit", &format!("oci://{there}"), "--key", "remit", "--out", "first.statement"]);
+    msp.refused(&["plugin", "search", "--index", "first.statement"], &["rolled-back"]);
+
+    // Where no root is pinned it is a hint, and says so.
+    let alone = Remit::new();
+    let told = msp.run_on(&alone, &["plugin", "search", "--index", "first.statement"]).expect(0);
+    assert!(told.stderr.contains("nobody vouches") && told.stdout.contains("look"), "{told}");
 }

@@ -4,7 +4,6 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use serde::de::DeserializeOwned;
 use trust::{Folder, Key, Loaded, Signed, Signer, Statement, Time, Trust, file, statement};
 use zeroize::Zeroizing;
 
@@ -81,12 +80,6 @@ fn ask_passphrase(path: &Path) -> std::io::Result<Zeroizing<String>> {
 pub(crate) fn public_key(path: &Path) -> anyhow::Result<Key> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     text.parse().with_context(|| format!("{}", path.display()))
-}
-
-/// What a person wrote of a statement, in TOML.
-pub(crate) fn written<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("{}", path.display()))
 }
 
 pub(crate) fn now(context: &Context) -> Time {

@@ -100,12 +100,7 @@ impl Folder {
         Ok(Some(loaded))
     }
 
-    fn restore(
-        &self,
-        kind: Kind,
-        trust: &mut Trust,
-        left_out: &mut Vec<(PathBuf, Vec<Refusal>)>,
-    ) -> Result<(), Error> {
+    fn restore(&self, kind: Kind, trust: &mut Trust, left_out: &mut Vec<(PathBuf, Vec<Refusal>)>) -> Result<(), Error> {
         for path in self.list(kind)? {
             match file::read(&path) {
                 Ok(signed) => restore(trust, &path, &signed, left_out),

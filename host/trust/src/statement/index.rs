@@ -132,7 +132,11 @@ impl Listed {
             }
             check_sentence("source", &it.source)?;
             if !ADDRESSES.iter().any(|scheme| it.source.starts_with(scheme)) {
-                return Err(format!("{version}: the source `{}` begins with none of {}", it.source, ADDRESSES.join(", ")));
+                return Err(format!(
+                    "{version}: the source `{}` begins with none of {}",
+                    it.source,
+                    ADDRESSES.join(", ")
+                ));
             }
             if let Some(why) = &it.yanked {
                 check_sentence("yanked", why)?;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use artifact::Plugin;
 use contract::Class;
-use distribution::Source;
-use model::capability;
+use distribution::{Source, tag_of};
+use model::{Digest, capability};
 use semver::Version;
 use trust::statement::{self, Index, Listed, Release};
 use trust::{Name, file};
@@ -71,7 +71,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         }
         let fetched = fetcher.fetch(source).await?;
         let plugin = super::verified(&fetched.package, &source.to_string())?;
-        add(&mut index.plugins, &plugin, source.to_string())?;
+        let version = plugin.manifest().plugin.version.to_string();
+        add(&mut index.plugins, &plugin, place(source, &version, fetched.manifest))?;
     }
     for what in &args.yanked {
         let reason = args.reason.clone().unwrap_or_default();
@@ -93,6 +94,17 @@ fn last(path: &Path, name: &Name) -> anyhow::Result<Option<Index>> {
         bail!("{} is the index `{}`, and not `{name}`: `--out` names another file", path.display(), body.name);
     }
     Ok(Some(body))
+}
+
+/// Where others fetch it: a tag that is no version may be another's tomorrow, and without one it is the newest that is meant.
+fn place(source: &Source, version: &str, manifest: Option<Digest>) -> String {
+    let (Source::Oci(reference), Some(manifest)) = (source, manifest) else { return source.to_string() };
+    let repository = format!("oci://{}/{}", reference.registry(), reference.repository());
+    match reference.tag() {
+        Some("latest") | None if reference.digest().is_none() => format!("{repository}:{}", tag_of(version)),
+        Some(tag) if tag == tag_of(version) => source.to_string(),
+        _ => format!("{repository}@{manifest}"),
+    }
 }
 
 /// A version never changes what it is; where it is may.

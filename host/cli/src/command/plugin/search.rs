@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use distribution::{Fetcher, Source};
+use anyhow::{Context as _, bail, ensure};
+use distribution::{Address, Fetcher, Source};
 use serde::Serialize;
 use tabled::Tabled;
 use trust::statement::{self, Index, Listed, Release, STATEMENT_BYTES_MAX};
@@ -23,7 +23,7 @@ pub(super) struct Args {
 
     /// Take this index first: `https://…/NAME.index.statement`, or a file, with its `.sig` beside it
     #[arg(long = "index", value_name = "INDEX")]
-    indexes: Vec<Source>,
+    indexes: Vec<String>,
 
     /// Take the newest of each index that is known here first, from where it says that it is
     #[arg(long)]
@@ -53,12 +53,12 @@ struct Row {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let mut addresses: Vec<Source> = args.indexes.clone();
+    let mut addresses = args.indexes.clone();
     let known = keys::believed_with_indexes(context)?;
     let now = keys::now(context);
     if args.refresh {
         for address in known.iter().flat_map(|trust| trust.indexes(now)).filter_map(|it| it.address.as_ref()) {
-            addresses.push(address.parse()?);
+            addresses.push(address.clone());
         }
     }
     let mut unvouched: Vec<Index> = Vec::new();
@@ -78,7 +78,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
     let known = keys::believed_with_indexes(context)?;
     let indexes: Vec<&Index> = known.iter().flat_map(|trust| trust.indexes(now)).chain(&unvouched).collect();
-    anyhow::ensure!(!indexes.is_empty(), "no index is known here: `--index https://…` takes one");
+    ensure!(!indexes.is_empty(), "no index is known here: `--index https://…` takes one");
     let hits: Vec<Hit<'_>> = indexes
         .iter()
         .flat_map(|index| index.search(&args.words).map(|listed| Hit { index: index.name.as_str(), listed }))
@@ -109,21 +109,18 @@ impl Row {
     }
 }
 
-async fn fetch(fetcher: &Fetcher, from: &Source) -> anyhow::Result<Signed> {
-    let address = match from {
-        Source::Url(address) => &address.url,
-        Source::File(path) | Source::Archive(path) => return read(path),
-        Source::Oci(reference) => anyhow::bail!("oci://{reference} is a registry: an index is a file on a server"),
+async fn fetch(fetcher: &Fetcher, from: &str) -> anyhow::Result<Signed> {
+    if !from.contains("://") {
+        return Ok(file::read(Path::new(from))?);
+    }
+    let Source::Url(Address { url, .. }) = from.parse()? else {
+        bail!("{from} is a registry: an index is a file on a server");
     };
-    let statement = fetcher.document(address, "the index", STATEMENT_BYTES_MAX as u64).await?;
-    let mut beside = address.clone();
-    beside.set_path(&format!("{}.sig", address.path()));
+    let statement = fetcher.document(&url, "the index", STATEMENT_BYTES_MAX as u64).await?;
+    let mut beside = url.clone();
+    beside.set_path(&format!("{}.sig", url.path()));
     let signatures = fetcher.document(&beside, "its signatures", SIGNED_BYTES_MAX as u64).await?;
     let signatures = String::from_utf8_lossy(&signatures);
     let signed = Signed::detached(statement, &signatures).map_err(|refusal| keys::refused([&refusal]));
-    signed.with_context(|| from.to_string())
-}
-
-fn read(path: &Path) -> anyhow::Result<Signed> {
-    Ok(file::read(path)?)
+    signed.with_context(|| from.to_owned())
 }
