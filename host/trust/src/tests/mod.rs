@@ -6,4 +6,5 @@ mod formats;
 mod hardware;
 mod indexes;
 mod openssh;
+mod standing;
 mod world;

@@ -67,7 +67,7 @@ fn sign_with(world: &mut World, change: impl Fn(&[u8]) -> String + 'static) {
     carry(world, move |it| Signed::new(it.statement().to_vec(), vec![change(it.statement())]));
 }
 
-fn revocation(end: End, created: &str, by: &[&str], change: impl FnOnce(&mut Revocation)) -> Signed {
+pub(super) fn revocation(end: End, created: &str, by: &[&str], change: impl FnOnce(&mut Revocation)) -> Signed {
     let mut body = Revocation { end, plugins: vec![], keys: vec![], statements: vec![], reason: "a test".to_owned() };
     change(&mut body);
     signed(created, &body, by)
