@@ -42,9 +42,10 @@ fn main() {
         .filter(|interface| !NOT_GRANTED.contains(&interface.name.as_deref().unwrap()))
         .collect();
     let table = table(&granted, &version);
+    let all = everything(interfaces.iter().map(|&id| &resolve.interfaces[id]));
     let backends = backends(&granted);
     let each = each_call(&granted);
-    let tokens = quote! { #(#modules)* #table #backends #each };
+    let tokens = quote! { #(#modules)* #table #all #backends #each };
     let file = syn::parse2(tokens).expect("the generated code parses");
     let out = PathBuf::from(std::env::var("OUT_DIR").unwrap()).join("contract.rs");
     std::fs::write(out, prettyplease::unparse(&file)).unwrap();
@@ -222,6 +223,18 @@ fn boundary(resolve: &Resolve, id: InterfaceId, function: &Function) -> TokenStr
                 #lower
             }
         }
+    }
+}
+
+/// What is granted, what is always linked, and what plugins export.
+fn everything<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> TokenStream {
+    let rows = interfaces.map(|interface| {
+        let (name, functions) = (interface.name.as_deref().unwrap(), interface.functions.keys());
+        quote! { (#name, &[#(#functions),*]) }
+    });
+    quote! {
+        /// Every interface of this version of the contract, with its functions: what is granted, linked always, or exported.
+        pub static EVERYTHING: &[(&str, &[&str])] = &[#(#rows),*];
     }
 }
 

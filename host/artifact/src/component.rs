@@ -1,4 +1,4 @@
-use model::{Manifest, capability, manifest};
+use model::{Manifest, capability, manifest, packages};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use wasmparser::component_types::ComponentEntityType;
@@ -11,6 +11,17 @@ use crate::{Misfit, Script};
 const PACKAGE: &str = "msp:automation/";
 /// Linked for every plugin.
 const AMBIENT: [&str; 2] = ["types", "run"];
+/// The line of WASI that is linked; what begins a newer one is another WASI.
+const WASI: &str = "0.2.";
+
+/// An import of the contract, ambient ones too, with the version that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The interface, and the functions that are really imported.
+    pub import: Import,
+    /// Which version of it; none where a script imports it, which runs on whatever its host speaks.
+    pub version: Option<Version>,
+}
 
 /// An interface of the contract that a component imports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +33,13 @@ pub struct Import {
 }
 
 /// What can be seen of a component without compiling it.
-pub(crate) struct Shape {
-    pub(crate) manifest: Option<Vec<u8>>,
+pub(crate) struct Shape<'a> {
+    pub(crate) manifest: Option<&'a [u8]>,
+    pub(crate) packages: Option<&'a [u8]>,
+    /// A section that is there twice: whoever reads the one has not read the other.
+    pub(crate) twice: Option<&'static str>,
     pub(crate) imports: Vec<Import>,
+    pub(crate) needs: Vec<Need>,
     pub(crate) has_remediation: bool,
     /// The highest version of the contract that an import or export names; none where none does.
     pub(crate) contract: Option<Version>,
@@ -35,13 +50,16 @@ pub(crate) struct Shape {
 
 /// Reads what a component is made of. All of it is validated but the bodies of functions, which nothing here stands on: they are
 /// where they are compiled, and what is loaded was compiled.
-pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Shape<'_>, BinaryReaderError> {
     let mut validator = Validator::new();
     let mut types = None;
     let mut imports = Vec::new();
     let mut shape = Shape {
         manifest: None,
+        packages: None,
+        twice: None,
         imports: Vec::new(),
+        needs: Vec::new(),
         has_remediation: false,
         contract: None,
         has_detection: false,
@@ -56,9 +74,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
         match payload {
             Payload::ComponentSection { .. } | Payload::ModuleSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 0 && section.name() == manifest::SECTION => {
-                shape.manifest = Some(section.data().to_vec());
-            }
+            Payload::CustomSection(section) if depth == 0 => shape.keep(section.name(), section.data()),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
                     imports.push(import?.name.name);
@@ -67,7 +83,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Shape, BinaryReaderError> {
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
                     let name = export?.name.name;
-                    shape.note_version(name);
+                    shape.note_version("exports", name);
                     shape.has_detection |= is_export(name, "detection");
                     shape.has_remediation |= is_export(name, "remediation");
                 }
@@ -91,47 +107,105 @@ fn contract_name(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix(PACKAGE)?.split_once('@')
 }
 
-impl Shape {
+/// A section of this name: what a component says of itself, out of its own bytes.
+pub(crate) fn section<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.ok()? {
+            Payload::ComponentSection { .. } | Payload::ModuleSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section) if depth == 0 && section.name() == name => return Some(section.data()),
+            _ => {}
+        }
+    }
+    None
+}
+
+impl<'a> Shape<'a> {
+    fn keep(&mut self, name: &str, data: &'a [u8]) {
+        let (name, kept) = match name {
+            manifest::SECTION => (manifest::SECTION, &mut self.manifest),
+            packages::SECTION => (packages::SECTION, &mut self.packages),
+            _ => return,
+        };
+        if kept.replace(data).is_some() {
+            self.twice = Some(name);
+        }
+    }
+
     /// The shape of a script's component is the script's.
     pub(crate) fn be(&mut self, script: &Script) {
         let known = |import: &Import| capability::interface(&import.interface).is_some();
         self.imports = script.imports.iter().filter(|import| known(import)).cloned().collect();
-        let unknown = script.imports.iter().filter(|import| !known(import));
-        self.strange.extend(unknown.map(|import| Misfit::Unknown(format!("{PACKAGE}{}", import.interface))));
+        for import in &script.imports {
+            let (name, functions) = (format!("{PACKAGE}{}", import.interface), &import.functions);
+            let Some(row) = capability::interface(&import.interface) else {
+                self.strange.push(Misfit::NoInterface { name, functions: functions.clone() });
+                continue;
+            };
+            let strange: Vec<String> =
+                functions.iter().filter(|it| !row.functions.contains(&it.as_str())).cloned().collect();
+            if !strange.is_empty() {
+                self.strange.push(Misfit::NoFunction { name, functions: strange });
+            }
+        }
         (self.has_detection, self.has_remediation) = (true, script.remediates);
     }
 
-    fn note_version(&mut self, name: &str) {
-        let named = contract_name(name).and_then(|(_, version)| Version::parse(version).ok());
-        self.contract = self.contract.take().max(named);
+    /// Notes the version that a name has, and whether this host does not speak it.
+    fn note_version(&mut self, way: &'static str, name: &str) -> bool {
+        let Some((_, version)) = contract_name(name) else { return false };
+        self.contract = self.contract.take().max(Version::parse(version).ok());
+        let advice = wrong_version(version);
+        self.strange.extend(advice.map(|advice| Misfit::Version { way, name: name.to_owned(), advice }));
+        advice.is_some()
     }
 
     fn add_import(&mut self, name: &str, types: Option<&Types>) {
-        self.note_version(name);
+        let wrong = self.note_version("imports", name);
         let Some((interface, version)) = contract_name(name) else {
             if !is_inert_wasi(name) {
                 self.strange.push(Misfit::Unknown(name.to_owned()));
             }
             return;
         };
-        if let Some(advice) = wrong_version(version) {
-            self.strange.push(Misfit::Version { name: name.to_owned(), advice });
-        } else if AMBIENT.contains(&interface) {
-        } else if capability::interface(interface).is_none() {
-            self.strange.push(Misfit::Unknown(name.to_owned()));
-        } else {
-            let functions = functions(name, types);
-            self.imports.push(Import { interface: interface.to_owned(), functions });
+        let import = Import { interface: interface.to_owned(), functions: functions(name, types) };
+        let version = Version::parse(version).ok();
+        self.needs.push(Need { import: import.clone(), version });
+        if wrong {
+            return;
+        }
+        let Some(known) = known_functions(interface) else {
+            self.strange.push(Misfit::NoInterface { name: name.to_owned(), functions: import.functions });
+            return;
+        };
+        let strange = import.functions.iter().filter(|it| !known.contains(&it.as_str()));
+        let strange: Vec<String> = strange.cloned().collect();
+        if !strange.is_empty() {
+            self.strange.push(Misfit::NoFunction { name: name.to_owned(), functions: strange });
+        }
+        if !AMBIENT.contains(&interface) {
+            self.imports.push(import);
         }
     }
 }
 
+/// The functions of an interface that a plugin may import; none where this host has no such interface.
+fn known_functions(interface: &str) -> Option<&'static [&'static str]> {
+    let is_import = AMBIENT.contains(&interface) || capability::interface(interface).is_some();
+    let row = contract::EVERYTHING.iter().find(|(name, _)| *name == interface && is_import);
+    row.map(|(_, functions)| *functions)
+}
+
 /// WASI is linked and gives nothing; `wasi:http` is not linked, because HTTP is the contract's.
 fn is_inert_wasi(name: &str) -> bool {
-    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"]
-        .iter()
-        .any(|package| name.starts_with(package))
+    let inert = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+    let is_linked = name.split_once('@').is_some_and(|(_, version)| version.starts_with(WASI));
+    is_linked && inert.iter().any(|package| name.starts_with(package))
 }
+
+/// What to do about what a later contract has.
+pub(crate) const NEWER: &str = "update remit, or ask its publisher for one that was built for this contract";
 
 /// What to do about a version that this host does not speak; none where it does.
 fn wrong_version(version: &str) -> Option<&'static str> {
@@ -139,9 +213,9 @@ fn wrong_version(version: &str) -> Option<&'static str> {
         return Some("it is not a version");
     };
     if wanted.major > spoken.major || (wanted.major == spoken.major && wanted.minor > spoken.minor) {
-        return Some("update remit");
+        return Some(NEWER);
     }
-    (wanted.major < spoken.major).then_some("build the plugin against this contract")
+    (wanted.major < spoken.major).then_some("ask its publisher for one that was built for this contract")
 }
 
 fn functions(import: &str, types: Option<&Types>) -> Vec<String> {
@@ -159,7 +233,7 @@ fn functions(import: &str, types: Option<&Types>) -> Vec<String> {
 }
 
 /// Everything in which a component does not fit this host or its manifest.
-pub(crate) fn misfits(shape: &Shape, manifest: &Manifest) -> Vec<Misfit> {
+pub(crate) fn misfits(shape: &Shape<'_>, manifest: &Manifest) -> Vec<Misfit> {
     let mut misfits = shape.strange.clone();
     let undeclared = shape.imports.iter().filter(|import| !manifest.capabilities.contains_key(&import.interface));
     misfits.extend(

@@ -12,14 +12,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::parameters::{self, BadParameters};
-use model::{Digest, Manifest, manifest};
+use model::{Digest, Manifest, Package, manifest, packages};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trust::statement::{self, Form};
 use trust::{Approved, NotAName};
 
 pub use cache::{Cache, CacheError, Entry};
-pub use component::Import;
+pub use component::{Import, Need};
 pub use pack::embed;
 pub use script::Script;
 
@@ -108,6 +108,22 @@ impl Plugin {
         }
     }
 
+    /// All that it needs of its host's contract, what is linked for every plugin too.
+    pub fn needs(&self) -> Vec<Need> {
+        let shape = component::read(&self.bytes).ok();
+        let of_script =
+            |script: &Script| script.imports.iter().map(|it| Need { import: it.clone(), version: None }).collect();
+        // It was read when the plugin was made.
+        self.script().map(of_script).unwrap_or_else(|| shape.map(|shape| shape.needs).unwrap_or_default())
+    }
+
+    /// The packages that were linked into it, as its build listed them.
+    pub fn packages(&self) -> Vec<Package> {
+        let section = component::section(&self.bytes, packages::SECTION);
+        // It was read when the plugin was made.
+        section.and_then(|section| packages::from_section(section).ok()).unwrap_or_default()
+    }
+
     /// What the host's script runtime runs, where it is no component of its own.
     pub fn script(&self) -> Option<&Script> {
         self.label.script.as_ref()
@@ -162,6 +178,15 @@ pub enum Error {
     /// It says that it is a script, and is none.
     #[error("not a valid script (custom section `remit:script`): {0}")]
     Script(String),
+    /// There are two of what there is one of.
+    #[error("it has two custom sections `{0}`: which of them holds?")]
+    Twice(&'static str),
+    /// The list of what was linked is wrong.
+    #[error("the list of its packages is wrong (custom section `{}`): {problem}", packages::SECTION)]
+    Packages {
+        /// What is wrong.
+        problem: String,
+    },
     /// The manifest is wrong.
     #[error("the manifest is wrong")]
     Manifest(#[source] manifest::BadManifest),
@@ -182,12 +207,38 @@ pub enum Misfit {
         functions: Vec<String>,
     },
     /// It imports something that no host gives.
-    #[error("it imports `{0}`, which this host does not have")]
+    #[error(
+        "it imports `{0}`, which no host gives: a plugin reaches what msp:automation has, and WASI 0.2, which gives nothing"
+    )]
     Unknown(String),
-    /// It was built for another contract.
-    #[error("it imports `{name}`, this host speaks msp:automation@{}: {advice}", contract::VERSION)]
-    Version {
+    /// It imports an interface that this version of the contract does not have.
+    #[error(
+        "it imports `{name}` ({}), an interface that msp:automation@{} does not have: {}",
+        functions.join(", "), contract::VERSION, component::NEWER
+    )]
+    NoInterface {
         /// The import.
+        name: String,
+        /// The functions that it uses.
+        functions: Vec<String>,
+    },
+    /// It imports functions that an interface does not have in this version of the contract.
+    #[error(
+        "it imports {} of `{name}`, which msp:automation@{} does not have there: {}",
+        functions.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "), contract::VERSION, component::NEWER
+    )]
+    NoFunction {
+        /// The import.
+        name: String,
+        /// What is not there.
+        functions: Vec<String>,
+    },
+    /// It was built for another contract.
+    #[error("it {way} `{name}`, this host speaks msp:automation@{}: {advice}", contract::VERSION)]
+    Version {
+        /// Whether it imports or exports it.
+        way: &'static str,
+        /// The import or export.
         name: String,
         /// What to do.
         advice: &'static str,
@@ -235,7 +286,11 @@ fn verify(bytes: &[u8]) -> Result<Label, Error> {
     if let Some(script) = &script {
         shape.be(script);
     }
-    let section = shape.manifest.as_deref().ok_or(Error::NoManifest)?;
+    if let Some(name) = shape.twice {
+        return Err(Error::Twice(name));
+    }
+    packages::from_section(shape.packages.unwrap_or(b"[]")).map_err(|problem| Error::Packages { problem })?;
+    let section = shape.manifest.ok_or(Error::NoManifest)?;
     let manifest = Manifest::from_section(section).map_err(Error::Manifest)?;
     let misfits = component::misfits(&shape, &manifest);
     if !misfits.is_empty() {

@@ -10,6 +10,7 @@ mod context;
 mod footprint;
 mod interface;
 mod masking;
+pub mod versions;
 
 pub use call::{Answer, Call};
 #[cfg(feature = "wasmtime")]

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod manifest;
 pub mod origin;
 pub mod outcome;
+pub mod packages;
 pub mod parameters;
 pub mod plan;
 pub mod policy;
@@ -24,6 +25,7 @@ pub use id::{DeviceId, RunId, TicketId};
 pub use limits::Limits;
 pub use manifest::Manifest;
 pub use outcome::{Outcome, Verdict};
+pub use packages::Package;
 pub use plan::{Mutation, Plan};
 pub use time::{Clock, ManualClock, SystemClock};
 

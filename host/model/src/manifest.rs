@@ -17,6 +17,15 @@ pub const SECTION: &str = "remit:manifest";
 /// The most bytes of a manifest: a label that nobody can read in a minute is none.
 pub const MANIFEST_BYTES_MAX: usize = 256 << 10;
 
+/// The most bytes of a changelog: what is longer has an address.
+pub const CHANGELOG_BYTES_MAX: usize = 4 << 10;
+
+/// The most bytes of the reason for a capability, and of where to ask: each is one line of the label.
+const LINE_BYTES_MAX: usize = 255;
+
+/// The most entries of a capability's scope: more of them nobody reads.
+const SCOPE_ENTRIES_MAX: usize = 256;
+
 /// What a plugin says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -58,9 +67,12 @@ pub struct About {
     /// The oldest host that it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_host: Option<Version>,
-    /// Where to ask.
+    /// Where to ask: an address on the web, or a mailbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub support: Option<String>,
+    /// What changed: an address on the web, or the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changelog: Option<String>,
 }
 
 /// A capability that a plugin wants.
@@ -139,9 +151,17 @@ impl Manifest {
             ("description", &self.plugin.description, 255),
             ("license", &self.plugin.license, 255),
         ] {
-            if text.trim().is_empty() || text.len() > most {
+            if !fits(text, most) {
                 problems.push(format!("plugin.{field}: expected 1 to {most} bytes, has {}", text.len()));
             }
+        }
+        problems.extend(self.plugin.support.as_deref().and_then(wrong_with_support));
+        if let Some(text) = self.plugin.changelog.as_ref().filter(|it| !fits(it, CHANGELOG_BYTES_MAX)) {
+            let most = CHANGELOG_BYTES_MAX;
+            problems.push(format!(
+                "plugin.changelog: expected 1 to {most} bytes, has {}; what is longer has an address",
+                text.len()
+            ));
         }
         for (interface, wish) in &self.capabilities {
             problems.extend(wrong_with(interface, wish, &self.parameters));
@@ -179,14 +199,45 @@ impl Manifest {
     }
 }
 
+fn fits(text: &str, bytes_max: usize) -> bool {
+    !text.trim().is_empty() && text.len() <= bytes_max
+}
+
+fn wrong_with_support(text: &str) -> Option<String> {
+    let is_mailbox = |text: &str| {
+        let sides = text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
+        sides && text.matches('@').count() == 1
+    };
+    let is_one_word = !text.contains(|it: char| it.is_whitespace() || it.is_control());
+    let is_address = url::Url::parse(text).is_ok_and(|url| match url.scheme() {
+        "https" | "http" => url.has_host(),
+        scheme => scheme == "mailto" && is_mailbox(url.path()),
+    });
+    let is_fine = fits(text, LINE_BYTES_MAX) && is_one_word && (is_address || is_mailbox(text));
+    (!is_fine).then(|| {
+        format!(
+            "plugin.support `{}`: expected an address such as `https://example.com/help` or `help@example.com`, at most \
+             {LINE_BYTES_MAX} bytes",
+            text.chars().take(80).collect::<String>()
+        )
+    })
+}
+
 fn wrong_with(name: &str, wish: &Wish, schema: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let Some(row) = capability::interface(name) else {
         let known = contract::INTERFACES.iter().map(|row: &&Interface| row.name).collect::<Vec<_>>().join(", ");
         return vec![format!("capabilities.{name}: no such interface; this host has {known}")];
     };
-    if wish.reason.trim().is_empty() {
-        problems.push(format!("capabilities.{name}.reason: say why, for whoever grants it"));
+    if !fits(&wish.reason, LINE_BYTES_MAX) {
+        let has = wish.reason.len();
+        problems.push(format!(
+            "capabilities.{name}.reason: say why, for whoever grants it, in 1 to {LINE_BYTES_MAX} bytes; it has {has}"
+        ));
+    }
+    if wish.scope.len() > SCOPE_ENTRIES_MAX {
+        let has = wish.scope.len();
+        problems.push(format!("capabilities.{name}.scope: it has {has} entries: at most {SCOPE_ENTRIES_MAX} are read"));
     }
     match (row.scope, wish.scope.is_empty()) {
         (ScopeGrammar::None, false) => problems.push(format!("capabilities.{name}.scope: `{name}` takes no scope")),
@@ -280,6 +331,39 @@ mod tests {
         for word in ["plugin.name", "flies", "wall-ms", "{rot}"] {
             assert!(problems.iter().any(|line| line.contains(word)), "{word} is missing in {problems:?}");
         }
+    }
+
+    #[test]
+    fn where_to_ask_and_what_changed_are_short_and_of_their_form() {
+        let with = |line: &str| GOOD.replace("[capabilities.files]", &format!("{line}\n[capabilities.files]"));
+        for support in ["https://example.com/help", "help@example.com", "mailto:help@example.com"] {
+            let manifest = Manifest::from_toml(&with(&format!("support = \"{support}\"")), None).unwrap();
+            assert_eq!(manifest.plugin.support.as_deref(), Some(support));
+        }
+        for support in [
+            "",
+            "ask me",
+            "javascript:alert(1)",
+            "a@b@c.d",
+            "@example.com",
+            "https://",
+            "https://a.example/\\u001b[2J",
+            &"a".repeat(256),
+        ] {
+            let problems = problems(&with(&format!("support = \"{support}\"")));
+            assert!(matches!(&problems[..], [one] if one.starts_with("plugin.support `")), "{support}: {problems:?}");
+        }
+        let changelog = |bytes: usize| with(&format!("changelog = \"{}\"", "a".repeat(bytes)));
+        assert!(Manifest::from_toml(&changelog(CHANGELOG_BYTES_MAX), None).is_ok());
+        for bytes in [0, CHANGELOG_BYTES_MAX + 1] {
+            assert!(problems(&changelog(bytes))[0].starts_with("plugin.changelog: expected 1 to 4096 bytes"));
+        }
+        let reason = |bytes: usize| GOOD.replace("Looks for old files", &"a".repeat(bytes));
+        assert!(Manifest::from_toml(&reason(LINE_BYTES_MAX), None).is_ok());
+        assert!(problems(&reason(LINE_BYTES_MAX + 1))[0].starts_with("capabilities.files.reason: "));
+        let scope = |count: usize| GOOD.replace("\"{root}\"", &vec!["\"a\""; count].join(", "));
+        assert!(Manifest::from_toml(&scope(SCOPE_ENTRIES_MAX), None).is_ok());
+        assert!(problems(&scope(SCOPE_ENTRIES_MAX + 1))[0].starts_with("capabilities.files.scope: it has 257"));
     }
 
     #[test]

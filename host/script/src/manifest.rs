@@ -11,7 +11,7 @@ use crate::Problem;
 use crate::literals::Literals;
 
 /// Who the plugin is, beside `capabilities`, `parameters`, `limits` and `triggers`: here and in `plugin.toml`.
-const ABOUT: [(&str, &str); 7] = [
+const ABOUT: [(&str, &str); 8] = [
     ("name", "name"),
     ("version", "version"),
     ("publisher", "publisher"),
@@ -19,6 +19,7 @@ const ABOUT: [(&str, &str); 7] = [
     ("license", "license"),
     ("minimumHost", "minimum-host"),
     ("support", "support"),
+    ("changelog", "changelog"),
 ];
 const TABLES: [(&str, &str); 4] =
     [("capabilities", "capabilities"), ("parameters", "parameters"), ("limits", "limits"), ("triggers", "trigger")];

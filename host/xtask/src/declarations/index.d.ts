@@ -34,8 +34,10 @@ declare module "msp:automation" {
     license?: string;
     /** The oldest host that it runs on. */
     minimumHost?: string;
-    /** Where to ask. */
+    /** Where to ask: an address on the web, or a mailbox. */
     support?: string;
+    /** What changed: an address on the web, or the text. */
+    changelog?: string;
     /** What it wants to use, by interface, and why. */
     capabilities?: Capabilities;
     /** The JSON Schema (2020-12) of its parameters: an object's. */
