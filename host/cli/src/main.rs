@@ -6,6 +6,7 @@ mod declared;
 mod exit;
 mod fault;
 mod keys;
+mod label;
 mod lock;
 mod machine;
 mod output;

@@ -98,9 +98,14 @@ pub(crate) fn time(ms: u64) -> String {
 
 /// Rows for a person.
 pub(crate) fn table<T: Tabled>(rows: &[T]) {
+    text(&self::rows(rows));
+}
+
+/// The same, not yet printed.
+pub(crate) fn rows<T: Tabled>(rows: &[T]) -> String {
     let mut table = Table::new(rows);
     table.with(Style::blank()).with(Modify::new(Rows::first()).with(Alignment::left()));
-    println!("{}", plain(&table.to_string()));
+    table.to_string()
 }
 
 #[cfg(test)]

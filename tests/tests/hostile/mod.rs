@@ -360,5 +360,5 @@ pub(crate) fn plugin_of_bytes(name: &str, component: Vec<u8>) -> Plugin {
         "[plugin]\nname = \"{name}\"\nversion = \"0.1.0\"\npublisher = \"remit\"\ndescription = \"hostile\"\nlicense = \"Apache-2.0\"\n"
     );
     let manifest = Manifest::from_toml(&text, None).unwrap();
-    artifact::verify_local(artifact::embed(component, &manifest), None).unwrap()
+    artifact::verify_local(artifact::embed(component, &manifest, &[]), None).unwrap()
 }

@@ -11,6 +11,7 @@ use trust::{Name, Names};
 use super::run::RunMode;
 use crate::context::Context;
 use crate::fault::Refused;
+use crate::label::{Granting, Label};
 use crate::output;
 use crate::{keys, source};
 
@@ -78,7 +79,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         modes: args.modes.iter().map(|&mode| mode.into()).collect(),
         downgrade: args.downgrade,
     };
-    plugins.iter().for_each(say_what_it_is);
+    let granting = Granting::here(context)?;
+    plugins.iter().for_each(|it| output::say(&format!("{}\n", Label::of(it, &granting).shown())));
     let path = args.out.join(format!("{}.approval.statement", args.name));
     let signed = args.key.make(&approval, &path, context)?;
     if trust.is_some() {
@@ -118,13 +120,5 @@ fn grants(plugins: &[Plugin], said: &[Capability]) -> Result<Grants, Refused> {
     match open.is_empty() {
         true => Ok(grants),
         false => Err(Refused { next: Some(next.to_owned()), ..Refused::because(open) }),
-    }
-}
-
-fn say_what_it_is(plugin: &Plugin) {
-    let manifest = plugin.manifest();
-    output::say(&format!("{} {} by {}", manifest.plugin.name, manifest.plugin.version, manifest.plugin.publisher));
-    for (interface, wish) in &manifest.capabilities {
-        output::say(&format!("  {interface} [{}]: {}", wish.scope.join(", "), wish.reason));
     }
 }

@@ -1,3 +1,5 @@
+mod needs;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -5,12 +7,14 @@ use anyhow::Context as _;
 use artifact::Plugin;
 use model::outcome::exit;
 use script::Problem;
+use semver::Version;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::fault::Refused;
 use crate::output::{self, Format};
 use crate::source;
+use needs::Fit;
 
 /// Check a plugin: manifest, imports, contract version and host version
 ///
@@ -21,6 +25,10 @@ pub(crate) struct Args {
     /// A built plugin, the folder with its source, or a script
     #[arg(default_value = ".")]
     plugin: PathBuf,
+
+    /// Say what it needs that hosts of this version lack: of remit, or of the contract
+    #[arg(long, value_name = "VERSION")]
+    host: Option<Version>,
 }
 
 /// What a program is told. Of what has no places there are only reasons.
@@ -31,6 +39,9 @@ struct Checked {
     reasons: Vec<String>,
     problems: Vec<Problem>,
     notes: Vec<Problem>,
+    /// Where another host was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<Fit>,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -39,16 +50,25 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         Err(error) => return unfit(error, context.output),
     };
     let notes = Notes::of(&args.plugin, &plugin)?;
+    let known: Vec<_> = contract::versions::known().collect();
+    let host = args.host.as_ref().map(|host| needs::fit(&plugin, host, &known)).transpose()?;
+    let reasons = host.as_ref().map(|host| host.lacks.clone()).unwrap_or_default();
     if context.output == Format::Json {
-        let checked = Checked { fit: true, reasons: Vec::new(), problems: Vec::new(), notes: notes.found };
-        output::json(&checked)?;
-        return Ok(ExitCode::SUCCESS);
+        let fit = reasons.is_empty();
+        output::json(&Checked { fit, reasons, problems: Vec::new(), notes: notes.found, host })?;
+        return Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(exit::REFUSED) });
     }
     for note in notes.shown() {
         output::say(&format!("note: {note}"));
     }
+    if !reasons.is_empty() {
+        return Err(Refused::because(reasons).into());
+    }
     let about = &plugin.manifest().plugin;
     output::text(&format!("{} {} is fit for this host", about.name, about.version));
+    if let Some(host) = host {
+        output::text(&host.shown());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,7 +76,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 fn unfit(error: anyhow::Error, format: Format) -> anyhow::Result<ExitCode> {
     let (Format::Json, Some(refused)) = (format, error.downcast_ref::<Refused>()) else { return Err(error) };
     let problems = refused.script.as_ref().map(|wrong| wrong.problems.clone()).unwrap_or_default();
-    output::json(&Checked { fit: false, reasons: refused.reasons.clone(), problems, notes: Vec::new() })?;
+    output::json(&Checked { fit: false, reasons: refused.reasons.clone(), problems, notes: Vec::new(), host: None })?;
     Ok(ExitCode::from(exit::REFUSED))
 }
 

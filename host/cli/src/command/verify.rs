@@ -2,15 +2,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use model::Grants;
 use model::outcome::exit;
-use serde_json::Map;
 use tabled::Tabled;
 
 use super::run::RunMode;
 use crate::context::Context;
 use crate::output::{self, Format};
-use crate::{keys, source, vouched};
+use crate::{keys, label, source, vouched};
 
 /// Check whether a plugin may run here, by its statement and what this machine believes; nothing of it runs
 #[derive(clap::Args)]
@@ -39,24 +37,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         format!("nobody signed it: there is no {}", trust::file::statement_of(&args.plugin).display())
     })?;
     let plugin = source::load(&args.plugin, None).await?;
-    let wishes = wishes(&plugin);
+    let wishes = label::wishes(&plugin);
     let decision = args.device.decide((&plugin, &statement), &wishes, args.mode.into(), &trust, context)?;
     match context.output {
         Format::Json => output::json(&decision)?,
         Format::Table => output::table(&rows(&decision)),
     }
     Ok(ExitCode::from(if decision.approved.is_some() { exit::OK } else { exit::REFUSED }))
-}
-
-/// What it needs with the parameters that it has when none are given; where it must be given some, what its manifest says.
-fn wishes(plugin: &artifact::Plugin) -> Grants {
-    let manifest = plugin.manifest();
-    let filled = plugin.parameters(Map::new()).ok().and_then(|parameters| manifest.wishes(&parameters).ok());
-    filled.unwrap_or_else(|| {
-        let mut wishes = Grants::default();
-        manifest.capabilities.iter().for_each(|(name, wish)| wishes.add(name, wish.scope.clone()));
-        wishes
-    })
 }
 
 fn rows(decision: &trust::Decision) -> Vec<Row> {

@@ -1,5 +1,6 @@
 //! What a person means by PLUGIN: a file that was built, or a folder with its source, which is built first.
 
+mod dist_info;
 mod javascript;
 mod label;
 mod python;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use artifact::{Cache, Misfit, Plugin};
-use model::Manifest;
+use model::{Manifest, Package};
 use store::whole;
 
 use label::Label;
@@ -63,6 +64,11 @@ fn explain(misfit: &Misfit, manifest: Option<&Path>) -> String {
     }
 }
 
+/// The shim that is built into a plugin in another language than Rust.
+fn shim() -> Package {
+    Package::new("remit-sdk", env!("CARGO_PKG_VERSION"), Some(env!("CARGO_PKG_LICENSE")))
+}
+
 pub(crate) fn lines(path: &Path) -> usize {
     std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }
@@ -88,22 +94,23 @@ impl Language {
 pub(crate) async fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     let toml = folder.join("plugin.toml");
     let text = label::text(&toml)?;
-    let (bytes, manifest, target) = match Language::of(folder)? {
+    let (bytes, packages, manifest, target) = match Language::of(folder)? {
         Language::Rust => {
-            let (component, target) = rust::compile(folder)?;
-            let bytes = std::fs::read(&component).with_context(|| format!("{}", component.display()))?;
+            let built = rust::compile(folder)?;
+            let component = &built.component;
+            let bytes = std::fs::read(component).with_context(|| format!("{}", component.display()))?;
             let schema = runtime::parameters_schema(&bytes).await.context("the plugin's parameters")?;
             let manifest = Manifest::from_toml(&text, schema).with_context(|| format!("{}", toml.display()))?;
-            (bytes, manifest, target.join("remit"))
+            (bytes, built.packages, manifest, built.target.join("remit"))
         }
         language @ (Language::JavaScript | Language::Python) => {
             let label = Label::read(folder)?;
             let _lock = tool::lock(&folder.join(".remit"))?;
-            let bytes = match language {
+            let (bytes, packages) = match language {
                 Language::Python => python::build(folder, &label)?,
                 _ => javascript::build(folder, &label)?,
             };
-            (bytes, label.manifest, folder.join("dist"))
+            (bytes, packages, label.manifest, folder.join("dist"))
         }
     };
     let misfits = artifact::check_against(&bytes, &manifest)?;
@@ -113,6 +120,7 @@ pub(crate) async fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     }
     let file = target.join(format!("{}.wasm", manifest.plugin.name));
     std::fs::create_dir_all(&target).with_context(|| format!("{}", target.display()))?;
-    whole::write(&file, &artifact::embed(bytes, &manifest)).with_context(|| format!("{}", file.display()))?;
+    whole::write(&file, &artifact::embed(bytes, &manifest, &packages))
+        .with_context(|| format!("{}", file.display()))?;
     Ok(file)
 }

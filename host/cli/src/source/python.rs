@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use contract::Interface;
 use heck::ToSnakeCase as _;
+use model::Package;
 use serde::Deserialize;
 
 use super::label::Label;
 use super::stage::Stage;
-use super::{tool, world};
+use super::{dist_info, tool, world};
 use crate::fault::Refused;
 use crate::output::say;
 use crate::shipped;
@@ -80,8 +81,8 @@ struct Problem {
     message: String,
 }
 
-/// The component of a folder.
-pub(super) fn build(folder: &Path, label: &Label) -> anyhow::Result<Vec<u8>> {
+/// The component of a folder, and what is linked into it.
+pub(super) fn build(folder: &Path, label: &Label) -> anyhow::Result<(Vec<u8>, Vec<Package>)> {
     let path = folder.join("pyproject.toml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
     let about = toml::from_str::<PyProject>(&text).with_context(|| format!("{}", path.display()))?.project;
@@ -104,7 +105,13 @@ pub(super) fn build(folder: &Path, label: &Label) -> anyhow::Result<Vec<u8>> {
         let text = std::fs::read_to_string(folder.join(file)).with_context(|| file.clone())?;
         stage.add(format!("plugin/{file}"), text);
     }
-    stage.component(folder, |built, component| compile(folder, &python, built, &root, component))
+    let component = stage.component(folder, |built, component| compile(folder, &python, built, &root, component))?;
+    let mut packages = dist_info::packages(&folder.join(TOOLS))?;
+    if !about.dependencies.is_empty() {
+        packages.extend(dist_info::packages(&folder.join(PACKAGES))?);
+    }
+    packages.push(super::shim());
+    Ok((component, packages))
 }
 
 /// What calls the author's functions.

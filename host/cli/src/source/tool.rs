@@ -32,6 +32,23 @@ pub(super) fn output(command: &mut Command, missing: &str, why: &str, folder: &s
     Ok(output.stdout)
 }
 
+/// Where a person's cargo keeps what it downloads.
+#[expect(clippy::disallowed_methods, reason = "a person's own toolchain, asked as it would ask itself")]
+pub(super) fn cargo_home() -> Option<PathBuf> {
+    let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    named.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
+}
+
+/// What a person has cargo tell rustc, by their environment.
+#[expect(clippy::disallowed_methods, reason = "a person's own toolchain, asked as it would ask itself")]
+pub(super) fn rust_flags() -> Option<Vec<String>> {
+    if let Ok(encoded) = std::env::var("CARGO_ENCODED_RUSTFLAGS") {
+        return Some(encoded.split('\x1f').filter(|it| !it.is_empty()).map(str::to_owned).collect());
+    }
+    let flags = std::env::var("RUSTFLAGS").ok()?;
+    Some(flags.split_whitespace().map(str::to_owned).collect())
+}
+
 /// Builds of one folder wait for each other: they write the same files.
 pub(super) fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
     std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;

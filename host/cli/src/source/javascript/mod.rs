@@ -8,6 +8,8 @@ mod npm;
 
 use std::path::Path;
 
+use model::Package;
+
 use super::label::Label;
 use super::stage::{self, Stage};
 use super::{tool, world};
@@ -16,8 +18,8 @@ use crate::output::say;
 use crate::shipped;
 use modules::Project;
 
-/// The component of a folder.
-pub(super) fn build(folder: &Path, label: &Label) -> anyhow::Result<Vec<u8>> {
+/// The component of a folder, and what is linked into it.
+pub(super) fn build(folder: &Path, label: &Label) -> anyhow::Result<(Vec<u8>, Vec<Package>)> {
     let project = Project::read(folder, label)?;
     if !project.problems.is_empty() {
         return Err(Refused::because(project.problems).into());
@@ -35,14 +37,17 @@ pub(super) fn build(folder: &Path, label: &Label) -> anyhow::Result<Vec<u8>> {
     for interface in project.denied() {
         stage.add(format!("host/interfaces/{interface}.js"), modules::denied(interface)?);
     }
+    let mut packages = vec![super::shim(), npm::engine(folder)?];
     for package in &project.packages {
-        stage.add(modules::bundle(package), npm::bundled(folder, package)?);
+        let bundled = npm::bundled(folder, package)?;
+        packages.extend(bundled.packages());
+        stage.add(modules::bundle(package), bundled.text);
     }
     stage.add("entry.js", project.entry());
     for (path, text) in project.modules {
         stage.add(format!("plugin/{path}"), text);
     }
-    stage.component(folder, |built, component| {
+    let component = stage.component(folder, |built, component| {
         let (built, component) = (built.to_string_lossy(), component.to_string_lossy());
         let args = [
             &*compiler.to_string_lossy(),
@@ -62,5 +67,6 @@ pub(super) fn build(folder: &Path, label: &Label) -> anyhow::Result<Vec<u8>> {
         let mut command = tool::command("node", &args, folder);
         let why = "the plugin does not build; componentize-qjs says why above";
         tool::output(&mut command, npm::NO_NODE, why, &format!("/{}/plugin/", stage::FOLDER)).map(|_| ())
-    })
+    })?;
+    Ok((component, packages))
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use model::Package;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::tool;
@@ -13,15 +15,60 @@ const COMPILER: (&str, &str) = ("componentize-qjs", "0.4.5");
 /// Puts packages of others, which may be of several files and of CommonJS, into one module each.
 const BUNDLER: (&str, &str) = ("esbuild", "0.28.2");
 
-/// Its program is a script or a binary, as npm was told; its library is always the same.
+/// Its program is a script or a binary, as npm was told; its library is always the same. Beside the module it tells whose files
+/// are in it.
 const BUNDLE: &str = r#"
 const { build } = require("esbuild");
+const { existsSync } = require("node:fs");
+const { dirname, join, resolve } = require("node:path");
 const options = { bundle: true, format: "esm", mainFields: ["module", "main"], conditions: ["import"], legalComments: "none" };
-build({ ...options, entryPoints: [process.argv[1]], write: false }).then(
-  ({ outputFiles }) => process.stdout.write(outputFiles[0].text),
+
+const packageOf = (folder) => {
+  const file = join(folder, "package.json");
+  const found = existsSync(file) ? require(file) : {};
+  return found.name && found.version || folder === dirname(folder) ? found : packageOf(dirname(folder));
+};
+const licenseOf = ({ license, licenses }) =>
+  license?.type ?? license ?? licenses?.map((it) => it.type ?? it).join(" OR ");
+
+build({ ...options, entryPoints: [process.argv[1]], write: false, metafile: true }).then(
+  ({ outputFiles, metafile }) => {
+    const found = Object.keys(metafile.inputs).map((file) => packageOf(dirname(resolve(file))));
+    const packages = found.filter((it) => it.name).map((it) => ({ name: it.name, version: it.version, license: licenseOf(it) }));
+    process.stdout.write(JSON.stringify({ text: outputFiles[0].text, packages }));
+  },
   () => (process.exitCode = 1),
 );
 "#;
+
+/// A package of somebody else.
+#[derive(Deserialize)]
+pub(super) struct Bundled {
+    /// As one module.
+    pub(super) text: String,
+    packages: Vec<About>,
+}
+
+/// `package.json`, as far as it matters here.
+#[derive(Deserialize)]
+struct About {
+    name: String,
+    version: String,
+    license: Option<String>,
+}
+
+impl Bundled {
+    /// Itself, and those of which it is made.
+    pub(super) fn packages(&self) -> impl Iterator<Item = Package> {
+        self.packages.iter().map(About::package)
+    }
+}
+
+impl About {
+    fn package(&self) -> Package {
+        Package::new(&self.name, &self.version, self.license.as_deref())
+    }
+}
 
 pub(super) const NO_NODE: &str =
     "node could not be started: a plugin in JavaScript is built with Node.js 18 or newer and npm";
@@ -31,13 +78,22 @@ pub(super) fn compiler(folder: &Path) -> anyhow::Result<PathBuf> {
     found_or_installed(folder, COMPILER, "cli.mjs")
 }
 
-/// A package of somebody else, as one module.
-pub(super) fn bundled(folder: &Path, package: &str) -> anyhow::Result<String> {
+/// The compiler, whose engine is in each component.
+pub(super) fn engine(folder: &Path) -> anyhow::Result<Package> {
+    let path = folder.join("node_modules").join(COMPILER.0).join("package.json");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    let about: About = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+    Ok(about.package())
+}
+
+/// A package of somebody else, bundled.
+pub(super) fn bundled(folder: &Path, package: &str) -> anyhow::Result<Bundled> {
     found_or_installed(folder, BUNDLER, "lib/main.js")?;
     let args = ["--input-type=commonjs", "--eval", BUNDLE, package];
     let mut command = tool::command("node", &args, folder);
     let why = format!("`{package}` cannot be bundled; esbuild says why above, and `npm install {package}` installs it");
-    Ok(String::from_utf8(tool::output(&mut command, NO_NODE, &why, "")?)?)
+    let said = tool::output(&mut command, NO_NODE, &why, "")?;
+    serde_json::from_slice(&said).with_context(|| format!("what esbuild made of `{package}`"))
 }
 
 /// A program of a package.
