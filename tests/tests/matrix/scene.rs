@@ -131,7 +131,7 @@ pub(crate) fn with_manifest(component: Vec<u8>, called: &str, version: &str) -> 
         device = {{ reason = "Reads what the machine is" }}
         files-write = {{ scope = ["scratch"], reason = "Tidies up" }}"#
     );
-    artifact::embed(component, &Manifest::from_toml(&text, None).unwrap())
+    artifact::embed(component, &Manifest::from_toml(&text, None).unwrap(), &[])
 }
 
 /// What a publisher says of these bytes.
