@@ -8,6 +8,7 @@ mod base;
 pub mod built;
 mod cgroups;
 pub mod files;
+pub mod fuzz;
 mod harness;
 pub mod hosts;
 mod keeper;

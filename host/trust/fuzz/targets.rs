@@ -1,5 +1,5 @@
-//! What is fuzzed, as plain functions: libFuzzer calls them with a nightly compiler, and a test replays the corpus with the one
-//! that builds everything else. None may panic, whatever the bytes, and what is read must be what was written.
+//! What is fuzzed, as plain functions: libFuzzer calls them for ten minutes each in `cargo xtask soak`, and in `cargo xtask test` they
+//! get the corpus. None may panic, whatever the bytes, and what is read must be what was written.
 
 use model::Manifest;
 use trust::statement::{Approval, Assignment, Index, Plugin, Policy, Revocation, Root, Roster, Rotation, read, write};

@@ -31,6 +31,12 @@ pub(crate) const TO_TEST: &[&str] = &[
     "systemd-container",
 ];
 
+/// Debian packages that the long forms need beside those of the tests.
+pub(crate) const TO_SOAK: &[&str] = &[
+    // libFuzzer is C++.
+    "g++",
+];
+
 /// Debian packages that the bench needs.
 pub(crate) const TO_BENCH: &[&str] = &[
     // What a process of ours is compared with.

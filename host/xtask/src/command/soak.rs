@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use crate::long_forms::{self, LongForm};
+use crate::setup;
 use crate::suite;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
@@ -33,6 +34,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("no such test has a long form; these have:\n  {}", names.join("\n  "));
     }
     suite::set_up(&workspace, args.no_root)?;
+    if !args.no_root {
+        setup::debian_packages(setup::TO_SOAK)?;
+    }
     let mut command = suite::command(args.no_root);
     command.env(::tests::SOAK, "1").arg("--workspace").args(arguments(&chosen));
     suite::run(&mut command, |tally| never_asked(&chosen, tally))
