@@ -96,21 +96,37 @@ pub(crate) fn folder(context: &Context) -> anyhow::Result<Folder> {
 
 /// What this machine believes; none where no root is pinned.
 pub(crate) fn believed(context: &Context) -> anyhow::Result<Option<Trust>> {
-    told(folder(context)?.load()?)
+    told(folder(context)?.load()?, context)
 }
 
 /// The same, with what there is to install.
 pub(crate) fn believed_with_indexes(context: &Context) -> anyhow::Result<Option<Trust>> {
-    told(folder(context)?.load_with_indexes()?)
+    told(folder(context)?.load_with_indexes()?, context)
 }
 
-fn told(loaded: Option<Loaded>) -> anyhow::Result<Option<Trust>> {
-    let Some(Loaded { trust, left_out }) = loaded else { return Ok(None) };
+fn told(loaded: Option<Loaded>, context: &Context) -> anyhow::Result<Option<Trust>> {
+    let Some(Loaded { mut trust, left_out }) = loaded else { return Ok(None) };
+    note_time(&mut trust, context)?;
     for (path, refusals) in left_out {
         let why: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         output::say(&format!("note: {} is not believed: {}", path.display(), why.join("; ")));
     }
     Ok(Some(trust))
+}
+
+/// Keeps what time it is, and tells whoever's clock was set back.
+fn note_time(trust: &mut Trust, context: &Context) -> anyhow::Result<()> {
+    let (folder, clock) = (folder(context)?, now(context));
+    folder.note_time(trust, clock)?;
+    let seen = trust.time(clock);
+    if seen != clock {
+        output::say(&format!(
+            "note: the clock says {clock}, and said {seen} before: for what expires, that is what counts. Where that was wrong, \
+             remove {}",
+            folder.clock_file().display()
+        ));
+    }
+    Ok(())
 }
 
 /// The same, for what makes no sense without.

@@ -69,9 +69,13 @@ fn readable_by_all<'a, 'b, 'c>(builder: &'c mut tempfile::Builder<'a, 'b>) -> &'
 
 /// A file of which no more is read than a signed statement may have.
 pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
+    read_at_most(path, SIGNED_BYTES_MAX)
+}
+
+/// A file, if it has no more bytes than this.
+pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
     let io = |error| Error::Io(path.to_owned(), error);
     let mut bytes = Vec::new();
-    let most = SIGNED_BYTES_MAX;
     File::open(path).map_err(io)?.take(most as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
     match bytes.len() <= most {
         true => Ok(bytes),

@@ -8,7 +8,8 @@ use model::Digest;
 use semver::Version;
 
 use crate::file::{self, Error};
-use crate::{Kind, Refusal, Signed, Taken, Trust};
+use crate::known::Known;
+use crate::{Kind, Refusal, Signed, Taken, Time, Trust};
 
 /// The most documents of a kind: a host has one policy and some approvals a client. What is left out could be a revocation, so a
 /// folder with more is refused.
@@ -16,6 +17,12 @@ pub(crate) const DOCUMENTS_MAX: usize = 10_000;
 
 /// The file of versions that ran.
 const VERSIONS: &str = "versions.json";
+
+/// The file of the latest time that was seen.
+const CLOCK: &str = "clock";
+
+/// The file of who signed the documents.
+const KNOWN: &str = "known.json";
 
 /// A folder that whoever opens it has made sure nobody else may write to.
 #[derive(Clone, Debug)]
@@ -69,9 +76,10 @@ impl Folder {
     /// All that is believed here, but for what there is to install: no run needs that. None where nothing is pinned.
     pub fn load(&self) -> Result<Option<Loaded>, Error> {
         let Some(pin) = self.pinned()? else { return Ok(None) };
+        let mut known = Known::read(self.0.join(KNOWN));
         let mut roots = Vec::new();
         for path in self.list(Kind::Root)? {
-            roots.push((path.clone(), file::read(&path)?));
+            roots.push((path.clone(), document(Kind::Root, &path, Some(&mut known))?));
         }
         let mut left_out = Vec::new();
         let first = roots.iter().position(|(_, root)| Digest::of(root.statement()) == pin);
@@ -84,11 +92,13 @@ impl Folder {
         };
         let mut trust = Trust::pinned(pin, root).map_err(refused)?;
         let later = roots.iter().skip(first.map_or(0, |at| at + 1));
-        later.for_each(|(path, root)| restore(&mut trust, path, root, &mut left_out));
+        later.for_each(|(path, root)| restore(&mut trust, Kind::Root, path, root, &mut left_out));
         for kind in Kind::all().filter(|kind| !matches!(kind, Kind::Root | Kind::Plugin | Kind::Index)) {
-            self.restore(kind, &mut trust, &mut left_out)?;
+            self.restore(kind, Some(&mut known), &mut trust, &mut left_out)?;
         }
+        known.keep();
         trust.restore_versions(self.versions()?);
+        trust.restore_time(self.time()?);
         trust.settle();
         Ok(Some(Loaded { trust, left_out }))
     }
@@ -96,14 +106,20 @@ impl Folder {
     /// The same, with what there is to install.
     pub fn load_with_indexes(&self) -> Result<Option<Loaded>, Error> {
         let Some(mut loaded) = self.load()? else { return Ok(None) };
-        self.restore(Kind::Index, &mut loaded.trust, &mut loaded.left_out)?;
+        self.restore(Kind::Index, None, &mut loaded.trust, &mut loaded.left_out)?;
         Ok(Some(loaded))
     }
 
-    fn restore(&self, kind: Kind, trust: &mut Trust, left_out: &mut Vec<(PathBuf, Vec<Refusal>)>) -> Result<(), Error> {
+    fn restore(
+        &self,
+        kind: Kind,
+        mut known: Option<&mut Known>,
+        trust: &mut Trust,
+        left_out: &mut Vec<(PathBuf, Vec<Refusal>)>,
+    ) -> Result<(), Error> {
         for path in self.list(kind)? {
-            match file::read(&path) {
-                Ok(signed) => restore(trust, &path, &signed, left_out),
+            match document(kind, &path, known.as_deref_mut()) {
+                Ok(signed) => restore(trust, kind, &path, &signed, left_out),
                 Err(Error::Refused(path, refusal)) => left_out.push((path, vec![refusal])),
                 Err(other) => return Err(other),
             }
@@ -119,8 +135,37 @@ impl Folder {
         }
     }
 
-    /// Keeps which versions ran.
+    /// Has it that it is this late, by the clock. That is kept by the hour: a clock that is set back makes nothing valid again that
+    /// had expired.
+    pub fn note_time(&self, trust: &mut Trust, clock: Time) -> Result<(), Error> {
+        match trust.note_time(clock) {
+            true => file::replace(&self.clock_file(), format!("{clock}\n").as_bytes()),
+            false => Ok(()),
+        }
+    }
+
+    /// Where the latest time is kept that was seen. A clock that was wrong once, and far ahead, is forgotten with it.
+    pub fn clock_file(&self) -> PathBuf {
+        self.0.join(CLOCK)
+    }
+
+    fn time(&self) -> Result<Option<Time>, Error> {
+        let path = self.clock_file();
+        match file::read_bounded(&path) {
+            Err(Error::Io(_, error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(other) => Err(other),
+            Ok(bytes) => match String::from_utf8_lossy(&bytes).trim_end().parse() {
+                Ok(time) => Ok(Some(time)),
+                Err(error) => Err(Error::Refused(path, Refusal::WrongContent { problem: error.to_string() })),
+            },
+        }
+    }
+
+    /// Keeps which versions ran, where that has changed.
     pub fn keep_versions(&self, trust: &Trust) -> Result<(), Error> {
+        if self.versions()? == *trust.versions() {
+            return Ok(());
+        }
         let text = serde_json::to_vec(trust.versions()).unwrap_or_default();
         file::replace(&self.0.join(VERSIONS), &text)
     }
@@ -170,8 +215,18 @@ fn file_of_root(serial: u64) -> String {
     format!("{serial:020}")
 }
 
-fn restore(trust: &mut Trust, path: &Path, signed: &Signed, left_out: &mut Vec<(PathBuf, Vec<Refusal>)>) {
-    if let Err(refusals) = trust.restore(signed) {
+/// A document of this folder, in one file with its signatures.
+fn document(kind: Kind, path: &Path, known: Option<&mut Known>) -> Result<Signed, Error> {
+    let bytes = file::read_bounded(path)?;
+    let signed = Signed::from_text(&bytes).map_err(|refusal| Error::Refused(path.to_owned(), refusal))?;
+    Ok(match known {
+        Some(known) => known.meet(kind, &bytes, signed),
+        None => signed,
+    })
+}
+
+fn restore(trust: &mut Trust, kind: Kind, path: &Path, signed: &Signed, left_out: &mut Vec<(PathBuf, Vec<Refusal>)>) {
+    if let Err(refusals) = trust.restore(kind, signed) {
         left_out.push((path.to_owned(), refusals));
     }
 }

@@ -9,6 +9,7 @@ pub mod file;
 mod folder;
 mod json;
 mod key;
+mod known;
 mod name;
 mod refusal;
 mod signature;

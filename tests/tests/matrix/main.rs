@@ -63,6 +63,23 @@ fn documents_that_do_not_hold_let_nothing_run() {
     rows::OF_DOCUMENTS.iter().for_each(check);
 }
 
+/// What had expired when the host last looked has expired, whatever its clock says now.
+#[test]
+fn a_clock_that_is_set_back_revives_nothing() {
+    let scene = Scene::new();
+    let place = scene.laid();
+    place.lay("tidy.wasm", &scene.plugin, &scene.said.signed());
+    let clock = place.remit.state().join("trust/clock");
+    std::fs::write(&clock, format!("{}\n", scene::day(31))).unwrap();
+    let met = place.run("tidy.wasm", "acme");
+    assert_eq!(met.ran.codes(), ["expired"], "{}", met.ran);
+    assert!(met.ran.stderr.contains("for what expires, that is what counts"), "{}", met.ran);
+    refused_untouched("a clock set back", &met);
+    std::fs::remove_file(&clock).unwrap();
+    ran_once("a clock set back", &place.run("tidy.wasm", "acme"));
+    assert!(clock.exists(), "and what was seen is kept");
+}
+
 fn check(row: &Row) {
     let play = |change: fn(&mut Scene)| {
         let mut scene = Scene::new();

@@ -74,17 +74,8 @@ pub(super) fn by_both(rotation: &Document<Rotation>) -> Result<(), Vec<Refusal>>
 
 impl Trust {
     pub(super) fn by_reviewer(&self, approval: &Document<Approval>) -> Result<&Seat, Vec<Refusal>> {
-        let body = &approval.read.body;
         let seat = self.by_seat(Role::Reviewer, approval, |_, _| Ok(()))?;
-        let too_much = above(&body.grants, seat.class_max);
-        let problem = match too_much {
-            _ if !seat.clients.cover(&body.clients) => {
-                format!("the approval is for clients {}, and the seat for {}", body.clients, seat.clients)
-            }
-            Some((interface, class)) => format!("`{interface}` is {class}, and the seat ends at {}", seat.class_max),
-            None => return Ok(seat),
-        };
-        Err(vec![Refusal::OutOfScope { who: seat.holder.clone(), problem }])
+        may_approve(seat, &approval.read.body).map(|()| seat)
     }
 
     /// A policy is the client's, or the root's in its place.
@@ -214,6 +205,18 @@ impl Trust {
         let before = self.rotations.values().find(|it| it.read.body.new == *key);
         has_seat(key) || before.is_some_and(|it| has_seat(&it.read.body.old))
     }
+}
+
+/// Whether an approval is within what a reviewer decides.
+pub(super) fn may_approve(seat: &Seat, body: &Approval) -> Result<(), Vec<Refusal>> {
+    let problem = match above(&body.grants, seat.class_max) {
+        _ if !seat.clients.cover(&body.clients) => {
+            format!("the approval is for clients {}, and the seat for {}", body.clients, seat.clients)
+        }
+        Some((interface, class)) => format!("`{interface}` is {class}, and the seat ends at {}", seat.class_max),
+        None => return Ok(()),
+    };
+    Err(vec![Refusal::OutOfScope { who: seat.holder.clone(), problem }])
 }
 
 fn for_client(seat: &Seat, client: &Name) -> Result<(), Refusal> {

@@ -99,6 +99,7 @@ impl Trust {
     /// Decides. It changes nothing and asks nobody.
     pub fn decide(&self, request: &Request) -> Decision {
         let mut decision = Decision { checks: Vec::new(), approved: None };
+        let request = &Request { now: self.time(request.now), ..*request };
         let statement = Document::<Plugin>::open(request.statement);
         match &statement {
             Err(refusal) => decision.note("statement", Err(vec![refusal.clone()])),

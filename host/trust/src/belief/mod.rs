@@ -43,7 +43,12 @@ pub struct Trust {
     ended: Ended,
     /// The newest version that ran, by publisher and name.
     versions: BTreeMap<String, Version>,
+    /// The latest time that was seen, nearly.
+    seen: Option<Time>,
 }
+
+/// How much later it has to be until that is kept: a host that runs much would write it much.
+const SEEN_SECONDS: i64 = 3600;
 
 /// A document that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +94,7 @@ impl Trust {
             indexes: BTreeMap::new(),
             ended: Ended::default(),
             versions: BTreeMap::new(),
+            seen: None,
         })
     }
 
@@ -126,21 +132,39 @@ impl Trust {
     /// Takes a document that came from anywhere: signed by who may sign it, not made in the future, and newer than what is
     /// there. What is refused changes nothing.
     pub fn take(&mut self, signed: &Signed, now: Time) -> Result<Taken, Vec<Refusal>> {
-        self.put(signed, Some(now))
-    }
-
-    /// Takes back a document that was taken before, out of this host's own folder.
-    pub(crate) fn restore(&mut self, signed: &Signed) -> Result<Taken, Vec<Refusal>> {
-        self.put(signed, None)
-    }
-
-    fn put(&mut self, signed: &Signed, now: Option<Time>) -> Result<Taken, Vec<Refusal>> {
         let kind = signed.kind().map_err(|refusal| vec![refusal])?;
-        let taken = self.put_kind(kind, signed, now)?;
-        if now.is_some() && matches!(kind, Kind::Root | Kind::Roster | Kind::Key | Kind::Revocation) {
+        let taken = self.put_kind(kind, signed, Some(self.time(now)))?;
+        if matches!(kind, Kind::Root | Kind::Roster | Kind::Key | Kind::Revocation) {
             self.settle();
         }
         Ok(taken)
+    }
+
+    /// Takes back a document that was taken before, out of this host's own folder of that kind.
+    pub(crate) fn restore(&mut self, kind: Kind, signed: &Signed) -> Result<Taken, Vec<Refusal>> {
+        self.put_kind(kind, signed, None)
+    }
+
+    /// What time it is: what the clock says, unless it was later before, by more than clocks differ. Then the clock was set back,
+    /// and it is at least as late as it was.
+    pub fn time(&self, clock: Time) -> Time {
+        match self.seen {
+            Some(seen) if clock.plus_seconds(SKEW_SECONDS) < seen => seen,
+            _ => clock,
+        }
+    }
+
+    /// Remembers that it is at least this late; whether that is news.
+    pub(crate) fn note_time(&mut self, clock: Time) -> bool {
+        let is_news = self.seen.is_none_or(|seen| clock >= seen.plus_seconds(SEEN_SECONDS));
+        if is_news {
+            self.seen = Some(clock);
+        }
+        is_news
+    }
+
+    pub(crate) fn restore_time(&mut self, seen: Option<Time>) {
+        self.seen = seen;
     }
 
     /// Works out what follows from all documents together: after each that was taken, or once after all were restored.
@@ -163,26 +187,34 @@ impl Trust {
                 if now.is_some() {
                     self.by_client(&new)?;
                 }
-                keep(&mut self.policies, new)
+                let kept = self.policies.get(&new.read.body.subject());
+                let counts = kept.is_some_and(|kept| self.by_client(kept).is_ok());
+                keep(&mut self.policies, new, counts)
             }
             Kind::Assignment => {
                 let new = open::<Assignment>(signed, now)?;
                 if now.is_some() {
                     self.by_technician(&new)?;
                 }
-                keep(&mut self.assignments, new)
+                let kept = self.assignments.get(&new.read.body.subject());
+                let counts = kept.is_some_and(|kept| self.by_technician(kept).is_ok());
+                keep(&mut self.assignments, new, counts)
             }
             Kind::Approval => {
                 let new = open::<Approval>(signed, now)?;
+                let kept = self.approvals.get(&new.read.body.subject());
+                let counts = kept.is_some_and(|kept| self.by_reviewer(kept).is_ok());
                 if now.is_some() {
-                    self.by_reviewer(&new)?;
+                    let seat = self.by_reviewer(&new)?;
+                    // Who decides for one client, or up to a class, takes no approval away that goes further.
+                    kept.filter(|_| counts).map_or(Ok(()), |kept| authority::may_approve(seat, &kept.read.body))?;
                 }
-                keep(&mut self.approvals, new)
+                keep(&mut self.approvals, new, counts)
             }
             Kind::Key => {
                 let new = open::<Rotation>(signed, now)?;
                 authority::by_both(&new)?;
-                keep(&mut self.rotations, new)
+                keep(&mut self.rotations, new, true)
             }
             Kind::Revocation => {
                 let new = open::<Revocation>(signed, now)?;
@@ -202,7 +234,9 @@ impl Trust {
                 if now.is_some() {
                     self.by_lister(&new)?;
                 }
-                keep(&mut self.indexes, new)
+                let kept = self.indexes.get(&new.read.body.subject());
+                let counts = kept.is_some_and(|kept| self.by_lister(kept).is_ok());
+                keep(&mut self.indexes, new, counts)
             }
             Kind::Plugin => {
                 let problem = "it says what a plugin is, and stands beside its file".to_owned();
@@ -233,7 +267,7 @@ impl Trust {
         let found = self.assignments.values().find(|it| it.read.body.device == *device).ok_or_else(missing)?;
         let body = &found.read.body;
         self.by_technician(found)?;
-        in_time("the assignment", found, now).map_err(|refusal| vec![refusal])?;
+        in_time("the assignment", found, self.time(now)).map_err(|refusal| vec![refusal])?;
         Ok(Place { client: body.client.clone(), site: body.site.clone(), tags: body.tags.clone(), until: body.expires })
     }
 
@@ -288,8 +322,15 @@ fn order<T: Standing>(kept: Option<&Document<T>>, new: &Document<T>) -> Result<T
     }
 }
 
-fn keep<T: Standing>(all: &mut BTreeMap<String, Document<T>>, new: Document<T>) -> Result<Taken, Vec<Refusal>> {
-    let taken = order(all.get(&new.read.body.subject()), &new)?;
+/// One that nobody stands for any more holds no number: whoever stole a key could name the highest one, and nobody could ever come
+/// after that.
+fn keep<T: Standing>(
+    all: &mut BTreeMap<String, Document<T>>,
+    new: Document<T>,
+    counts: bool,
+) -> Result<Taken, Vec<Refusal>> {
+    let kept = all.get(&new.read.body.subject());
+    let taken = order(kept.filter(|kept| counts || kept.read.digest == new.read.digest), &new)?;
     all.insert(taken.subject.clone(), new);
     Ok(taken)
 }

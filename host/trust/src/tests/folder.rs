@@ -60,6 +60,56 @@ fn which_versions_ran_is_kept() {
 }
 
 #[test]
+fn what_expired_stays_expired_when_the_clock_is_set_back() {
+    let world = World::new();
+    let (place, folder) = filled(&world);
+    let believed = || folder.load().unwrap().unwrap().trust;
+    let seen = |clock: &str| folder.note_time(&mut believed(), time(clock)).unwrap();
+    seen(NOW);
+    assert!(decides(&world, &folder));
+    // Clocks differ by some minutes, and what is seen is kept by the hour.
+    seen("2026-11-22T12:59:59Z");
+    assert_eq!(believed().time(time(NOW)), time(NOW));
+    seen("2027-01-05T00:00:00Z");
+    assert!(!decides(&world, &folder), "the approval is of last year");
+    assert_eq!(believed().time(time("2027-01-04T23:55:00Z")), time("2027-01-04T23:55:00Z"));
+    assert_eq!(believed().time(time("2027-01-04T23:54:59Z")), time("2027-01-05T00:00:00Z"));
+    assert_eq!(believed().time(time("2027-01-06T00:00:00Z")), time("2027-01-06T00:00:00Z"));
+    std::fs::write(folder.clock_file(), "yesterday").unwrap();
+    assert!(folder.load().is_err(), "whoever looks after the host decides");
+    std::fs::remove_file(place.path().join("trust/clock")).unwrap();
+    assert!(decides(&world, &folder), "the control");
+}
+
+#[test]
+fn who_signed_is_worked_out_once_and_of_the_very_bytes() {
+    let world = World::new();
+    let (place, folder) = filled(&world);
+    let known = place.path().join("trust/known.json");
+    let written = || std::fs::read(&known).unwrap();
+    assert!(decides(&world, &folder));
+    let first = written();
+    assert!(decides(&world, &folder), "out of what is known");
+    assert_eq!(written(), first);
+    // What it says is believed: it lies where the pin lies.
+    let text = String::from_utf8(first.clone()).unwrap();
+    let stranger = super::world::key("stranger").to_string();
+    std::fs::write(&known, text.replace(&super::world::key("rob").to_string(), &stranger)).unwrap();
+    assert!(!decides(&world, &folder));
+    // Of another version, cut, or gone: it is worked out again.
+    for other in [text.replace("\"version\":\"", "\"version\":\"1"), text[..text.len() / 2].to_owned(), String::new()] {
+        std::fs::write(&known, other).unwrap();
+        assert!(decides(&world, &folder));
+        assert_eq!(written(), first);
+    }
+    // Other bytes are not those whose signatures held.
+    let approval = place.path().join("trust/approval/cleanup.signed");
+    let changed = std::fs::read_to_string(&approval).unwrap().replace("\"acme\"", "\"acmf\"");
+    std::fs::write(&approval, changed).unwrap();
+    assert!(!decides(&world, &folder));
+}
+
+#[test]
 fn a_file_that_was_touched_is_left_out_and_named() {
     let world = World::new();
     let (place, folder) = filled(&world);

@@ -2,7 +2,7 @@ use model::{Digest, Mode};
 
 use super::{Attack, as_it_is, next_roster, revocation};
 use crate::statement::{Assignment, End, Root, RootKey};
-use crate::tests::world::{World, key, name, signed, time};
+use crate::tests::world::{World, grants, key, name, signed, time};
 use crate::{Name, Signed};
 
 const LATE: &str = "2026-09-01T00:00:00Z";
@@ -21,6 +21,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ("a roster rolled back", |it| { next_roster(it, LATE, |_| ()); it.later.push(it.roster.signed()); }, &["rolled-back"], |it| next_roster(it, LATE, |_| ())),
     ("two rosters of one number", |it| next_roster(it, LATE, |it| it.serial -= 1), &["forked"], |it| it.later.push(it.roster.signed())),
     ("an approval rolled back", |it| { it.approval.body.serial = 4; it.later.push(it.approval.signed()); it.approval.body.serial = 5; }, &["rolled-back"], |it| it.later.push(it.approval.signed())),
+    ("a reviewer of less who takes an approval away", |it| next_approval(it, "rita"), &["out-of-scope"], |it| next_approval(it, "rob")),
     ("a policy rolled back", |it| { it.policy.body.serial = 0; it.later.push(it.policy.signed()); it.policy.body.serial = 1; }, &["rolled-back"], as_it_is),
     ("a root rolled back", |it| { next_root(it, 2, ROOT, |_| ()); next_root(it, 0, ROOT, |_| ()); }, &["rolled-back"], |it| next_root(it, 2, ROOT, |_| ())),
     ("a root that leaves one out", |it| next_root(it, 3, ROOT, |_| ()), &["root-gap"], |it| next_root(it, 2, ROOT, |_| ())),
@@ -32,7 +33,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ("an expired approval", |it| it.approval.body.expires = time(YESTERDAY), &["expired"], |it| it.approval.body.expires = time(TOMORROW)),
     ("an expired roster", |it| it.roster.body.expires = time(YESTERDAY), &["expired"], |it| { it.roster.body.expires = time(YESTERDAY); it.mode = Mode::DryRun; }),
     ("an expired policy", |it| it.policy.body.expires = time(YESTERDAY), &["expired"], |it| { it.policy.body.expires = time(YESTERDAY); it.mode = Mode::Detect; }),
-    ("an expired root", |it| it.root.body.expires = time(YESTERDAY), &["expired"], |it| { it.root.body.expires = time(YESTERDAY); it.wishes.clone_from(&super::super::world::grants(&[("device", &[])])); }),
+    ("an expired root", |it| it.root.body.expires = time(YESTERDAY), &["expired"], |it| { it.root.body.expires = time(YESTERDAY); it.wishes.clone_from(&grants(&[("device", &[])])); }),
     ("an approval that was revoked", |it| { let digest = Digest::of(it.approval.signed().statement()); end_statement(it, digest); }, &["revoked"], |it| end_statement(it, Digest::of(b"another"))),
     ("a device of nobody", |it| it.device = Some(key("device")), &["no-assignment"], |it| assign(it, "tess", "acme")),
     ("a device that says whose it is", |it| assign(it, "device", "acme"), &["unknown-key"], |it| assign(it, "tess", "acme")),
@@ -65,6 +66,35 @@ fn mallory_later(root: &mut Root) {
 
 fn without_ann(root: &mut Root) {
     root.keys = keys(&["ben", "mary"]);
+}
+
+/// One of the same name that grants next to nothing: the plugin asks for no more either.
+fn next_approval(world: &mut World, by: &'static str) {
+    let mut next = world.approval.clone();
+    (next.body.serial, next.by, next.created) = (6, vec![by], LATE);
+    next.body.grants = grants(&[("device", &[])]);
+    world.wishes = next.body.grants.clone();
+    world.later.push(next.signed());
+}
+
+#[test]
+fn a_stolen_key_holds_no_number() {
+    // Whoever had the client's key named the highest number there is. The root says so, and the client begins anew.
+    let policy = |world: &World, serial, by: &[&'static str]| {
+        let mut next = world.policy.clone();
+        (next.body.serial, next.by, next.created) = (serial, by.to_vec(), LATE);
+        next.signed()
+    };
+    let mut world = World::new();
+    world.later.push(policy(&world, (1 << 53) - 1, &["cleo"]));
+    world.outcome().unwrap();
+    world.later.push(policy(&world, 2, ROOT));
+    assert_eq!(world.outcome().unwrap_err().into_iter().collect::<Vec<_>>(), ["rolled-back"]);
+    let last = world.later.pop().unwrap();
+    super::end_key(&mut world, End::Compromised, LATE, ROOT, "cleo");
+    assert_eq!(world.outcome().unwrap_err().into_iter().collect::<Vec<_>>(), ["key-compromised"]);
+    world.later.push(last);
+    world.outcome().unwrap();
 }
 
 fn end_statement(world: &mut World, digest: Digest) {
