@@ -15,12 +15,16 @@
 )]
 
 mod bare;
+#[path = "../../tests/matrix/documents.rs"]
+#[allow(dead_code, reason = "the attacks use all of it")]
+mod documents;
 mod host;
 mod live;
 mod process;
 mod row;
 mod sample;
 mod scripts;
+mod verified;
 mod warm;
 
 use std::path::PathBuf;
@@ -97,6 +101,12 @@ const ROWS: &[Measure] = &[
     ("call", warm::call),
     ("warm", warm::in_memory),
     ("warm-durable", warm::durable),
+    ("verified-warm", |bench| verified::warm(bench, 0)),
+    ("verified-warm-100", |bench| verified::warm(bench, 100)),
+    ("verified-warm-1000", |bench| verified::warm(bench, 1_000)),
+    ("verified-large", verified::large),
+    ("verified-load-100", |bench| verified::load(bench, 100)),
+    ("verified-load-1000", |bench| verified::load(bench, 1_000)),
     ("live", live::memory),
     ("cold", process::small),
     ("cold-disk-space", process::whole),

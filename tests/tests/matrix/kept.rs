@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::scene::{Made, Place, Scene, about, plugin};
+use crate::documents::Made;
+use crate::scene::{Place, Scene, about, plugin};
 
 pub(crate) const ATTACKS: &[(&str, fn(&str))] = &[
     ("cache file replaced", |of| rebuilt(of, flipped)),

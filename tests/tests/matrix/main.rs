@@ -8,6 +8,7 @@ mod compiling;
 #[path = "../hostile/components.rs"]
 #[allow(dead_code, reason = "these take a part")]
 mod components;
+mod documents;
 mod hardware;
 mod kept;
 mod rows;
@@ -70,7 +71,7 @@ fn a_clock_that_is_set_back_revives_nothing() {
     let place = scene.laid();
     place.lay("tidy.wasm", &scene.plugin, &scene.said.signed());
     let clock = place.remit.state().join("trust/clock");
-    std::fs::write(&clock, format!("{}\n", scene::day(31))).unwrap();
+    std::fs::write(&clock, format!("{}\n", documents::day(31))).unwrap();
     let met = place.run("tidy.wasm", "acme");
     assert_eq!(met.ran.codes(), ["expired"], "{}", met.ran);
     assert!(met.ran.stderr.contains("for what expires, that is what counts"), "{}", met.ran);

@@ -5,8 +5,9 @@ use trust::statement::{End, Revocation};
 use trust::{Kind, Signed};
 
 use crate::Meets::{self, Codes, Documents};
+use crate::documents::{self, Made, day, grants, key, names, sign};
 use crate::hardware;
-use crate::scene::{self, Made, Scene, day, grants, key, names, plugin, sign};
+use crate::scene::{Scene, plugin};
 
 /// What the issue calls it, what is done, what it meets, and its control: the same without that one flaw.
 pub(crate) struct Row {
@@ -28,7 +29,7 @@ pub(crate) const OF_BYTES: &[Row] = &[
     row("flipped byte in manifest", |it| flip(it, b"Tidies up"), Codes(&["other-bytes", "other-manifest", "no-approval"]), as_it_is),
     row("flipped byte in signature", |it| carry_statement(it, flipped), Codes(&["bad-signature"]), as_it_is),
     row("manifest of another plugin", |it| arrives(it, plugin("inventory", "3.0.0")), Codes(&["other-bytes", "other-manifest", "relabelled", "relabelled", "no-approval"]), |it| arrives(it, plugin("tidy", "1.2.0"))),
-    row("renamed", |it| it.said.body.name = scene::name("inventory"), Codes(&["relabelled"]), as_it_is),
+    row("renamed", |it| it.said.body.name = documents::name("inventory"), Codes(&["relabelled"]), as_it_is),
     row("older version", |it| it.ran = vec!["1.3.0"], Codes(&["older-version"]), |it| it.ran = vec!["1.1.0"]),
     row("other namespace's key", |it| it.said.by = vec!["other"], Codes(&["other-publisher"]), |it| it.said.by = vec!["other", "remit"]),
     row("`sk-` without touch", |it| by_hardware(it, 0), Codes(&["no-touch"]), |it| by_hardware(it, 1)),

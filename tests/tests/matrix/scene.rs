@@ -4,77 +4,17 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use contract::Class;
-use model::{Digest, Event, Grants, Manifest, Mode};
+use model::{Digest, Event, Manifest};
 use serde_json::Value;
-use ssh_key::private::Ed25519Keypair;
-use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use store::Store;
 use tests::Remit;
 use tests::remit::Ran;
-use trust::statement::{self, Approval, Plugin, Root, RootKey, Roster, Seat};
-use trust::{Folder, Key, Kind, Name, Names, Signed, Statement, Time, Trust, file};
+use trust::statement::{Approval, Plugin, Root, Roster};
+use trust::{Folder, Signed, Trust, file};
 
 use crate::components;
-
-const DAY_MS: u64 = 86_400_000;
-
-/// So many days from now; days that were are negative.
-pub(crate) fn day(days: i64) -> Time {
-    let now_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    Time::from_ms(now_ms.saturating_add_signed(days * i64::try_from(DAY_MS).unwrap()))
-}
-
-pub(crate) fn name(text: &str) -> Name {
-    text.parse().unwrap()
-}
-
-pub(crate) fn names(texts: &[&str]) -> Names {
-    Names::try_from(texts.iter().map(|&it| it.to_owned()).collect::<Vec<_>>()).unwrap()
-}
-
-pub(crate) fn grants(entries: &[(&str, &[&str])]) -> Grants {
-    let mut grants = Grants::default();
-    entries.iter().for_each(|(it, scope)| grants.add(it, scope.iter().map(|&entry| entry.to_owned()).collect()));
-    grants
-}
-
-fn private(holder: &str) -> PrivateKey {
-    let mut seed = [0; 32];
-    seed[..holder.len()].copy_from_slice(holder.as_bytes());
-    PrivateKey::from(Ed25519Keypair::from_seed(&seed))
-}
-
-/// Somebody's key: the same for the same word.
-pub(crate) fn key(holder: &str) -> Key {
-    private(holder).public_key().to_openssh().unwrap().parse().unwrap()
-}
-
-pub(crate) fn sign(kind: Kind, bytes: &[u8], holder: &str) -> String {
-    private(holder).sign(kind.namespace(), HashAlg::Sha512, bytes).unwrap().to_pem(LineEnding::LF).unwrap()
-}
-
-/// A document, how many days ago it was made, and who signs it.
-#[derive(Clone)]
-pub(crate) struct Made<T> {
-    pub(crate) body: T,
-    pub(crate) days: i64,
-    pub(crate) by: Vec<&'static str>,
-}
-
-impl<T: Statement> Made<T> {
-    pub(crate) fn new(body: T, days: i64, by: &[&'static str]) -> Self {
-        Self { body, days, by: by.to_vec() }
-    }
-
-    pub(crate) fn signed(&self) -> Signed {
-        let bytes = statement::write(day(self.days), &self.body).unwrap();
-        let signatures = self.by.iter().map(|holder| sign(T::KIND, &bytes, holder)).collect();
-        Signed::new(bytes, signatures)
-    }
-}
+use crate::documents::{self, Made, day, grants, name};
 
 /// Everything that a run depends on.
 pub(crate) struct Scene {
@@ -109,10 +49,6 @@ pub(crate) struct Played {
     pub(crate) is_entered: bool,
 }
 
-fn seat(holder: &str, key: Key) -> Seat {
-    Seat { holder: name(holder), key, from: day(-300), until: day(300), clients: Names::All, class_max: Class::L4 }
-}
-
 /// A component that finds everything in order, with this manifest inside.
 pub(crate) fn plugin(called: &str, version: &str) -> Vec<u8> {
     static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| components::grows(1));
@@ -141,41 +77,14 @@ pub(crate) fn about(plugin: &[u8]) -> Plugin {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let root_key = |person: &str, holder: &str| RootKey { person: name(person), key: key(holder) };
-        let root = Root {
-            serial: 1,
-            expires: day(1000),
-            msp: name("example"),
-            threshold: 2,
-            keys: vec![root_key("ann", "ann"), root_key("ann", "ann-2"), root_key("ben", "ben")],
-        };
-        let roster = Roster {
-            serial: 3,
-            expires: day(300),
-            technicians: Vec::new(),
-            reviewers: vec![seat("rob", key("rob"))],
-            publishers: vec![
-                seat("remit", key("remit")),
-                seat("other", key("other")),
-                seat("remit", crate::hardware::key()),
-            ],
-            clients: Vec::new(),
-        };
         let plugin = plugin("tidy", "1.2.0");
         let about = about(&plugin);
-        let approval = Approval {
-            name: name("tidy"),
-            serial: 5,
-            expires: day(30),
-            plugins: vec![about.digest],
-            grants: grants(&[("device", &[]), ("files-write", &["scratch"])]),
-            clients: names(&["acme"]),
-            tags: Names::All,
-            modes: vec![Mode::Detect, Mode::DryRun, Mode::Enforce],
-            downgrade: false,
-        };
+        let mut roster = documents::roster();
+        roster.publishers.push(documents::seat("remit", crate::hardware::key()));
+        let approval =
+            documents::approval("tidy", about.digest, grants(&[("device", &[]), ("files-write", &["scratch"])]));
         Self {
-            root: Made::new(root, -250, &["ann", "ben"]),
+            root: Made::new(documents::root(), -250, &["ann", "ben"]),
             roster: Made::new(roster, -200, &["ann", "ben"]),
             said: Made::new(about, -100, &["remit"]),
             approval: Made::new(approval, -50, &["rob"]),

@@ -12,7 +12,8 @@ use tests::registry_between::{Answer, Between};
 use tests::remit::Ran;
 use trust::statement::{Approval, Plugin};
 
-use crate::scene::{Made, Place, Scene, about, plugin};
+use crate::documents::Made;
+use crate::scene::{Place, Scene, about, plugin};
 use crate::{ran_once, refused_untouched};
 
 pub(crate) const ATTACKS: &[(&str, fn(&str))] = &[
