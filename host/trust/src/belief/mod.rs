@@ -120,6 +120,7 @@ impl Trust {
 
     /// What may be installed from where, by whoever may still say so: the newest indexes, by name.
     pub fn indexes(&self, now: Time) -> impl Iterator<Item = &Index> {
+        let now = self.time(now);
         let counts = move |it: &&Document<Index>| now < it.read.body.expires && self.by_lister(it).is_ok();
         self.indexes.values().filter(counts).map(|it| &it.read.body)
     }

@@ -6,6 +6,7 @@ impl Trust {
     /// The approvals of a plugin that hold now, each with who signed it. For whose devices and for which modes they are is not
     /// asked, and neither is whether the plugin's own publisher signed it: that decides [`Trust::decide`].
     pub fn approved_in(&self, plugin: &Plugin, now: Time) -> impl Iterator<Item = (&Approval, &Name)> {
+        let now = self.time(now);
         let about = self.approvals.values().filter(|it| it.read.body.plugins.contains(&plugin.digest));
         about.filter_map(move |approval| {
             let (body, digest, created) = (&approval.read.body, approval.read.digest, approval.read.created);
