@@ -64,7 +64,7 @@ pub async fn prepare_on(
         false => (plugin.digest(), plugin.bytes()),
     };
     let component = compile::component(engine, digest, bytes, cache, compiler).await?;
-    let unfit = |error: wasmtime::Error| Error::Refused(vec![Refusal::NotLinked { reason: format!("{error:#}") }]);
+    let unfit = |error: wasmtime::Error| Error::Refused(vec![Refusal::NotLinked { reason: other_types(&error) }]);
     let linker = match is_script {
         true => crate::script::linker(&engine.wasmtime),
         false => link::linker(&engine.wasmtime, grants),
@@ -83,6 +83,20 @@ pub async fn prepare_on(
         remediate: export("remediation", "remediate").filter(|_| plugin.has_remediation()),
         instance,
     })
+}
+
+/// What a linker says, in words of the contract: names and functions were looked at when the plugin was read, so what is left is
+/// that types differ.
+fn other_types(error: &wasmtime::Error) -> String {
+    let said: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let mut named = said.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
+    let Some(interface) = named.next() else { return said.join(": ") };
+    let function = named.next().map(|it| format!(", first in `{it}`")).unwrap_or_default();
+    format!(
+        "`{interface}` has other types in it than on this host{function}: it was built against a draft, or against somebody \
+         else's msp:automation@{}; it has to be built anew",
+        contract::VERSION
+    )
 }
 
 fn scopes(grants: &Grants) -> Result<Scopes, Error> {
