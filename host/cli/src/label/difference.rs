@@ -79,7 +79,7 @@ impl Difference {
             format!("{mark} {}{of}: {text}", it.what)
         });
         let lines: Vec<String> = lines.collect();
-        let word = match self.grows {
+        let word = match self.grows() {
             true => "it may do more than before (!)",
             false => "it may do no more than before",
         };

@@ -87,15 +87,13 @@ fn forget_folders(build: &mut Command, metadata: &Metadata) {
         folders.extend(registries.map(|registry| (registry.path(), "/cargo/registry".to_owned())));
     }
     let flags = folders.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
-    match tool::rust_flags() {
-        // cargo takes those of the environment and no others.
-        Some(theirs) => {
-            drop(build.env("CARGO_ENCODED_RUSTFLAGS", theirs.into_iter().chain(flags).collect::<Vec<_>>().join("\x1f")))
-        }
-        None => {
-            let flags: Vec<String> = flags.collect();
-            drop(build.args(["--config", &format!("target.{TARGET}.rustflags={}", serde_json::json!(flags))]));
-        }
+    // Where there are some in the environment, cargo takes those and no others.
+    if let Some(theirs) = tool::rust_flags() {
+        let all: Vec<String> = theirs.into_iter().chain(flags).collect();
+        build.env("CARGO_ENCODED_RUSTFLAGS", all.join("\x1f"));
+    } else {
+        let flags: Vec<String> = flags.collect();
+        build.args(["--config", &format!("target.{TARGET}.rustflags={}", serde_json::json!(flags))]);
     }
 }
 

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod declarations;
 mod demo;
+mod golden;
 mod new_plugin;
 mod plugins;
 mod script_runtime;
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     Bench(bench::Args),
     ScriptRuntime(script_runtime::Args),
     Declarations(declarations::Args),
+    Golden(golden::Args),
 }
 
 impl Command {
@@ -39,6 +41,7 @@ impl Command {
             Self::Bench(args) => bench::run(&args),
             Self::ScriptRuntime(args) => script_runtime::run(&args),
             Self::Declarations(args) => declarations::run(&args),
+            Self::Golden(args) => golden::run(&args),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What authors in JavaScript, TypeScript and Python see of the contract: generated out of `wit/`, and committed, so that
 //! nobody needs anything to have it.
 
-mod contract;
+pub(crate) mod contract;
 mod javascript;
 mod limits;
 mod python;
