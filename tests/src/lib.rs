@@ -16,6 +16,7 @@ pub mod msp;
 mod names;
 pub mod registry;
 pub mod registry_between;
+mod relabel;
 pub mod remit;
 mod root;
 pub mod scripts;
@@ -27,6 +28,7 @@ pub mod wasm_tools;
 
 pub use hosts::Host;
 pub use msp::Msp;
+pub use relabel::relabelled;
 pub use remit::Remit;
 pub use root::Root;
 #[doc(hidden)]

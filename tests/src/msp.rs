@@ -177,7 +177,8 @@ impl Drop for Restored {
     }
 }
 
-fn look(version: &str, capabilities: &str) -> String {
+/// The source of a script that is called `look`.
+pub fn look(version: &str, capabilities: &str) -> String {
     LOOK.replace("VERSION", version).replace("CAPABILITIES", capabilities)
 }
 

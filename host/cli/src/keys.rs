@@ -145,5 +145,10 @@ pub(crate) fn take(signed: &Signed, context: &Context) -> anyhow::Result<()> {
 }
 
 pub(crate) fn refused<'a>(refusals: impl IntoIterator<Item = &'a trust::Refusal>) -> Refused {
-    Refused::because(refusals.into_iter().map(|it| format!("{it} ({})", it.code())).collect())
+    Refused::because(refusals.into_iter().map(with_code).collect())
+}
+
+/// For a person, and with what a program reads.
+pub(crate) fn with_code(refusal: &trust::Refusal) -> String {
+    format!("{refusal} ({})", refusal.code())
 }

@@ -1,22 +1,26 @@
 //! Whether those whom this machine believes vouch for a plugin.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use artifact::Plugin;
-use model::{Grants, Mode};
-use trust::{Decision, Name, Request, Signed, Trust, file};
+use distribution::Attachment;
+use model::{Digest, Grants, Mode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use trust::statement::{self, Approval};
+use trust::{Check, Decision, Kind, Name, Refusal, Request, Signed, Trust};
 
 use crate::context::Context;
-use crate::fault::Refused;
 use crate::keys;
+use crate::output::say;
 
 /// Whose device this is, and what is meant.
-#[derive(clap::Args)]
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Device {
     /// Whose device this is: an approval may be for some clients only
     #[arg(long, value_name = "NAME")]
-    client: Option<Name>,
+    pub(crate) client: Option<Name>,
 
     /// What this device is counted among; repeat for more
     #[arg(long = "tag", value_name = "NAME")]
@@ -27,38 +31,186 @@ pub(crate) struct Device {
     downgrade: bool,
 }
 
-/// The statement beside a plugin's file; none where there is none. One that cannot be read is no reason to run without.
-pub(crate) fn beside(plugin: &Path) -> anyhow::Result<Option<Signed>> {
-    match file::read(&file::statement_of(plugin)) {
-        Ok(signed) => Ok(Some(signed)),
-        Err(file::Error::Io(_, error)) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(file::Error::Refused(path, refusal)) => {
-            let reason = format!("{}: {refusal} ({})", path.display(), refusal.code());
-            Err(Refused::because(vec![reason]).into())
+/// What was signed about a plugin, wherever it lies. Nobody believes it yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Statements {
+    signed: Vec<Signed>,
+    /// Why there is more, which was not read: no reason to run without it.
+    unread: Option<Refusal>,
+}
+
+impl Statements {
+    /// What lies beside a plugin's file.
+    pub(crate) fn beside(plugin: &Path) -> anyhow::Result<Self> {
+        match distribution::read_beside(plugin) {
+            Ok(attachments) => Ok(Self::of(&attachments)),
+            Err(distribution::Error::TooLarge { bytes_max, .. }) => {
+                let most = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+                let unread = Refusal::TooLarge { bytes: most.saturating_add(1), most };
+                Ok(Self { signed: Vec::new(), unread: Some(unread) })
+            }
+            Err(other) => Err(other.into()),
         }
-        Err(other) => Err(other.into()),
+    }
+
+    /// What came with it.
+    pub(crate) fn of(attachments: &[Attachment]) -> Self {
+        let signed = |it: &Attachment| {
+            let signatures = it.signatures.iter().map(|it| String::from_utf8_lossy(it).into_owned());
+            Signed::new(it.statement.clone(), signatures.collect())
+        };
+        Self { signed: attachments.iter().map(signed).collect(), unread: None }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.signed.is_empty() && self.unread.is_none()
+    }
+
+    pub(crate) fn all(&self) -> &[Signed] {
+        &self.signed
+    }
+
+    /// Each as one text, to be kept.
+    pub(crate) fn to_texts(&self) -> Vec<String> {
+        self.signed.iter().map(|it| String::from_utf8_lossy(&it.to_text()).into_owned()).collect()
+    }
+
+    /// What [`Statements::to_texts`] gave.
+    pub(crate) fn from_texts(texts: &[String]) -> Result<Self, Refusal> {
+        let signed = texts.iter().map(|text| Signed::from_text(text.as_bytes())).collect::<Result<_, _>>();
+        signed.map(|signed| Self { signed, unread: None })
+    }
+
+    /// What may be its publisher's word. Where there is none, what is there instead, so that it is told.
+    fn of_publisher(&self) -> Vec<&Signed> {
+        let is_plugin = |it: &&Signed| it.kind().is_ok_and(|kind| kind == Kind::Plugin);
+        match self.signed.iter().filter(is_plugin).collect::<Vec<_>>() {
+            none if none.is_empty() => self.signed.iter().collect(),
+            found => found,
+        }
+    }
+
+    /// Has this machine believe the revocations and approvals among them that were signed by who may; all others are told, and
+    /// left. Nothing is kept where somebody only asks what would be.
+    pub(crate) fn take(&self, about: Digest, trust: &mut Trust, keep: bool, context: &Context) -> anyhow::Result<()> {
+        let of_kind = |kind: Kind| self.signed.iter().filter(move |it| it.kind().is_ok_and(|found| found == kind));
+        // Revocations first: what they end is not taken.
+        for signed in of_kind(Kind::Revocation).chain(of_kind(Kind::Approval)) {
+            // Else whoever carries one plugin decides when the approval of another is replaced.
+            if is_about_others(signed, about) {
+                say("note: an approval that came with it is about other plugins: `remit take` takes it");
+                continue;
+            }
+            match trust.take(signed, keys::now(context)) {
+                Ok(taken) if taken.is_new => {
+                    if keep {
+                        keys::folder(context)?.keep(&taken, signed, trust)?;
+                    }
+                    say(&format!("the {} `{}` that came with it is believed", taken.kind, taken.subject));
+                }
+                Ok(_) => {}
+                Err(refusals) => {
+                    let kind = signed.kind().map_or_else(|_| "statement".to_owned(), |kind| kind.to_string());
+                    let why: Vec<String> = refusals.iter().map(keys::with_code).collect();
+                    say(&format!("note: a {kind} that came with it is not believed: {}", why.join("; ")));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
+fn is_about_others(signed: &Signed, plugin: Digest) -> bool {
+    statement::read::<Approval>(signed.statement()).is_ok_and(|approval| !approval.body.plugins.contains(&plugin))
+}
+
+/// As it travels.
+pub(crate) fn attachment(signed: &Signed) -> Attachment {
+    let signatures = signed.signatures().iter().map(|it| it.clone().into_bytes());
+    Attachment { statement: signed.statement().to_vec(), signatures: signatures.collect() }
+}
+
 impl Device {
-    /// Every check of a plugin and its statement.
+    /// Where nobody said whose it is.
+    pub(crate) const fn nobody_s() -> Self {
+        Self::of(None)
+    }
+
+    /// Of this client.
+    pub(crate) const fn of(client: Option<Name>) -> Self {
+        Self { client, tags: Vec::new(), downgrade: false }
+    }
+
+    /// Every check of a plugin, with that statement of its publisher that holds best: whoever carries a plugin may put others
+    /// beside it.
     pub(crate) fn decide(
         &self,
-        (plugin, statement): (&Plugin, &Signed),
+        (plugin, statements): (&Plugin, &Statements),
         wishes: &Grants,
         mode: Mode,
         trust: &Trust,
         context: &Context,
     ) -> anyhow::Result<Decision> {
-        Ok(trust.decide(&Request {
-            plugin: &plugin.statement()?,
-            statement,
-            client: self.client.as_ref(),
-            tags: &self.tags,
-            mode,
-            wishes,
-            is_downgrade_meant: self.downgrade,
-            now: keys::now(context),
-        }))
+        let plugin = plugin.statement()?;
+        let decide = |statement| {
+            trust.decide(&Request {
+                plugin: &plugin,
+                statement,
+                client: self.client.as_ref(),
+                tags: &self.tags,
+                mode,
+                wishes,
+                is_downgrade_meant: self.downgrade,
+                now: keys::now(context),
+            })
+        };
+        if let Some(unread) = &statements.unread {
+            return Ok(refused(unread.clone()));
+        }
+        let decisions = statements.of_publisher().into_iter().map(decide);
+        Ok(decisions.min_by_key(|it| it.refusals().count()).unwrap_or_else(|| refused(Refusal::NoSignature)))
     }
+
+    /// The modes in which a plugin is approved; and why not in the others, each reason once.
+    pub(crate) fn modes(
+        &self,
+        about: (&Plugin, &Statements),
+        trust: &Trust,
+        context: &Context,
+    ) -> anyhow::Result<(Vec<Mode>, Vec<Refusal>)> {
+        let (mut modes, mut refusals) = (Vec::new(), Vec::new());
+        let wishes = wishes(about.0, Map::new());
+        for mode in [Mode::Detect, Mode::DryRun, Mode::Enforce] {
+            let decision = self.decide(about, &wishes, mode, trust, context)?;
+            match decision.approved {
+                Some(_) => modes.push(mode),
+                None => refusals.extend(decision.refusals().cloned()),
+            }
+        }
+        let mut told: Vec<String> = Vec::new();
+        refusals.retain(|it: &Refusal| {
+            let text = it.to_string();
+            let is_new = !told.contains(&text);
+            told.push(text);
+            is_new
+        });
+        Ok((modes, refusals))
+    }
+}
+
+/// There is no statement that could be looked at.
+fn refused(refusal: Refusal) -> Decision {
+    let found = refusal.to_string();
+    Decision { checks: vec![Check { name: "statement", ok: false, found, refusals: vec![refusal] }], approved: None }
+}
+
+/// What it needs with these parameters; where they do not fit, what its manifest says.
+pub(crate) fn wishes(plugin: &Plugin, given: Map<String, Value>) -> Grants {
+    let manifest = plugin.manifest();
+    let filled = plugin.parameters(given).ok().and_then(|parameters| manifest.wishes(&parameters).ok());
+    filled.unwrap_or_else(|| {
+        let mut wishes = Grants::default();
+        manifest.capabilities.iter().for_each(|(name, wish)| wishes.add(name, wish.scope.clone()));
+        wishes
+    })
 }

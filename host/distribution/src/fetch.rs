@@ -6,10 +6,11 @@ use std::sync::Arc;
 use model::Digest;
 use oci_spec::distribution::Reference;
 use reqwest::StatusCode;
+use semver::Version;
 use url::Url;
 
 use crate::network::{Ask, Home, Network};
-use crate::package::{ATTACHMENTS_MAX, COMPONENT_BYTES_MAX, STATEMENT_BYTES_MAX, check_digest};
+use crate::package::{ATTACHMENTS_MAX, COMPONENT_BYTES_MAX, STATEMENT_BYTES_MAX, check_digest, version_of};
 use crate::registry::{Registry, Resolved};
 use crate::{ARCHIVE_BYTES_MAX, Address, Attachment, DockerConfig, Error, Package, Source, archive, file};
 
@@ -61,6 +62,34 @@ impl Fetcher {
             Source::File(path) => file::read(path).map(Fetched::without_manifest),
             Source::Archive(path) => read_archive_file(path).map(Fetched::without_manifest),
         }
+    }
+
+    /// The versions that a registry has of a plugin, newest first.
+    pub async fn versions(&self, of: &Reference) -> Result<Vec<(Version, Source)>, Error> {
+        let registry = self.registry(of).await?;
+        let tags = registry.tags(of.repository()).await?;
+        let reference = |tag| Reference::with_tag(of.registry().to_owned(), of.repository().to_owned(), tag);
+        let versions = tags.into_iter().filter_map(|tag| Some((version_of(&tag)?, Source::Oci(reference(tag)))));
+        let mut versions: Vec<(Version, Source)> = versions.collect();
+        versions.sort_by(|(one, _), (other, _)| other.cmp(one));
+        Ok(versions)
+    }
+
+    /// What is signed about a plugin in a registry, without its bytes.
+    pub async fn statements(&self, of: &Reference) -> Result<(Resolved, Vec<Attachment>), Error> {
+        let registry = self.registry(of).await?;
+        let resolved = registry.resolve(of).await?;
+        let attachments = registry.attachments(&resolved).await?;
+        Ok((resolved, attachments))
+    }
+
+    /// Puts more statements beside a plugin in a registry: beside this manifest, whatever the tag stands for by now.
+    pub async fn attach(&self, to: &Reference, manifest: Digest, attachments: &[Attachment]) -> Result<(), Error> {
+        let (registry, repository) = (to.registry().to_owned(), to.repository().to_owned());
+        let held = Reference::with_digest(registry, repository, manifest.to_string());
+        let registry = self.registry(&held).await?;
+        let resolved = registry.resolve(&held).await?;
+        registry.attach(&resolved, attachments).await.map(drop)
     }
 
     /// What a registry was asked about before.

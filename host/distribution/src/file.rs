@@ -31,6 +31,11 @@ pub(crate) const SIGNATURES: &str = ".sig";
 pub fn read(path: &Path) -> Result<Package, Error> {
     let component = bytes(path, COMPONENT_BYTES_MAX)?;
     let component = component.ok_or_else(|| Error::NotFound { url: path.display().to_string() })?;
+    Package { component, attachments: beside(path)? }.checked()
+}
+
+/// Reads what is beside a component.
+pub fn beside(path: &Path) -> Result<Vec<Attachment>, Error> {
     let mut attachments = Vec::new();
     // One more than there may be, so that it is told.
     for at in 1..=ATTACHMENTS_MAX + 1 {
@@ -39,7 +44,7 @@ pub fn read(path: &Path) -> Result<Package, Error> {
         let signatures = bytes(&with(&path, SIGNATURES), ALL_SIGNATURES_BYTES_MAX)?.unwrap_or_default();
         attachments.push(Attachment { statement, signatures: split(&signatures) });
     }
-    Package { component, attachments }.checked()
+    Ok(attachments)
 }
 
 /// Writes a component, and what is signed about it beside it. What older statements there are beyond those goes.

@@ -23,7 +23,7 @@ pub use archive::{ARCHIVE_BYTES_MAX, BadArchive, read as read_archive, write as 
 pub use credentials::{Credentials, DockerConfig};
 pub use error::{Error, Redirect};
 pub use fetch::{Fetched, Fetcher};
-pub use file::{read as read_file, write as write_file};
+pub use file::{beside as read_beside, read as read_file, write as write_file};
 pub use installed::{Entry, Freed, Installed};
 pub use lock::{BadLock, LOCK_BYTES_MAX, Lock, Locked};
 pub use network::{Limits, Network, Roots, Traffic};

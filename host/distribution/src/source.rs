@@ -6,9 +6,12 @@ use std::str::FromStr;
 
 use model::Digest;
 use oci_spec::distribution::Reference;
+use semver::Version;
 use url::Url;
 
 use crate::Error;
+use crate::package::version_of;
+use crate::registry::is_untagged;
 
 /// Where a plugin comes from. All are equal: what came is checked the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,30 @@ impl Source {
     /// Whether asking for it needs no network.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::File(_) | Self::Archive(_))
+    }
+
+    /// The version that it names, as a registry's tag.
+    pub fn version(&self) -> Option<Version> {
+        match self {
+            Self::Oci(reference) if reference.digest().is_none() => version_of(reference.tag()?),
+            _ => None,
+        }
+    }
+
+    /// Whether it stands for whatever is the newest, and nothing moved where that is another one than before.
+    pub fn floats(&self) -> bool {
+        matches!(self, Self::Oci(reference) if is_untagged(reference))
+    }
+
+    /// The same, held to the manifest that it stood for once, where it is a registry's.
+    pub fn held_to(&self, manifest: Digest) -> Self {
+        match self {
+            Self::Oci(it) => {
+                let (registry, repository) = (it.registry().to_owned(), it.repository().to_owned());
+                Self::Oci(Reference::with_digest(registry, repository, manifest.to_string()))
+            }
+            other => other.clone(),
+        }
     }
 }
 
@@ -158,6 +185,27 @@ mod tests {
             // What is shown is understood again, so it can be kept.
             assert_eq!(source.to_string().parse::<Source>().unwrap(), source, "{text}");
         }
+    }
+
+    #[test]
+    fn what_names_no_version_floats_until_it_is_held() {
+        let source = |text: &str| text.parse::<Source>().unwrap();
+        let manifest = Digest::of(b"m");
+        for (text, floats, version) in [
+            ("a.example/b", true, None),
+            ("a.example/b:1.2.3", false, Some("1.2.3")),
+            ("a.example/b:1.2.3_x", false, Some("1.2.3+x")),
+            ("a.example/b:stable", false, None),
+            ("https://a.example/b.wasm", false, None),
+            ("./a.wasm", false, None),
+        ] {
+            let found = source(text).version().map(|it| it.to_string());
+            assert_eq!((source(text).floats(), found.as_deref()), (floats, version), "{text}");
+        }
+        let held = source("a.example/b:1.2.3").held_to(manifest);
+        assert_eq!(held, source(&format!("a.example/b@{manifest}")));
+        assert_eq!((held.floats(), held.version()), (false, None));
+        assert_eq!(source("./a.wasm").held_to(manifest), source("./a.wasm"));
     }
 
     #[test]

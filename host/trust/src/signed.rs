@@ -125,6 +125,10 @@ impl<T: Statement> Document<T> {
         Ok(Self { read, signed: signed.clone(), signers: OnceLock::new() })
     }
 
+    pub(crate) fn signed(&self) -> &Signed {
+        &self.signed
+    }
+
     pub(crate) fn signers(&self) -> &Signers {
         self.signers.get_or_init(|| self.signed.signers(T::KIND))
     }

@@ -1,26 +1,38 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use artifact::Plugin;
+use distribution::Source;
 use model::capability::Capability;
-use model::{Digest, Grants};
+use model::{Digest, Grants, Mode};
+use semver::VersionReq;
+use serde_json::Map;
 use trust::statement::Approval;
-use trust::{Name, Names};
+use trust::{Name, Names, Trust};
 
+use super::plugin::offer::Offer;
 use super::run::RunMode;
 use crate::context::Context;
 use crate::fault::Refused;
+use crate::installed::Plugins;
 use crate::label::{Granting, Label};
-use crate::output;
-use crate::{keys, source};
+use crate::meant::{self, Meant};
+use crate::vouched::{self, Device};
+use crate::way::Way;
+use crate::{keys, output, source};
 
 /// Approve plugins, with what they may do and where, as a reviewer
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Built plugins; the approval is about these very bytes
-    #[arg(required = true)]
-    plugins: Vec<PathBuf>,
+    /// Built plugins, `NAME` or `NAME@VERSION` of what is installed, or where they are, such as `registry.example/path/name`; the
+    /// approval is about these very bytes
+    #[arg(required = true, value_parser = meant::parser())]
+    plugins: Vec<Meant>,
+
+    /// Approve the versions that the registry has now in this range, such as `^1.2`; one that comes later needs an approval of its own
+    #[arg(long, value_name = "RANGE")]
+    versions: Option<VersionReq>,
 
     /// What the approval is called; a newer one of the name takes its place
     #[arg(long)]
@@ -56,15 +68,21 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     key: keys::SigningKey,
+
+    #[command(flatten)]
+    way: Way,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let mut plugins = Vec::new();
-    for path in &args.plugins {
-        plugins.push(source::load(path, None).await?);
-    }
     let trust = keys::believed(context)?;
+    let mut plugins = Vec::new();
+    for meant in &args.plugins {
+        plugins.extend(args.meant(meant, trust.as_ref(), context).await?);
+    }
     let before = trust.as_ref().and_then(|trust| trust.approvals().find(|it| it.name == args.name));
+    if plugins.is_empty() {
+        bail!("nothing is left to approve");
+    }
     let mut digests: Vec<Digest> = plugins.iter().map(Plugin::digest).collect();
     digests.sort();
     digests.dedup();
@@ -87,6 +105,61 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         keys::take(&signed, context)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    /// What is approved under a word of the command line. Whoever signs sees each.
+    async fn meant(&self, meant: &Meant, trust: Option<&Trust>, context: &Context) -> anyhow::Result<Vec<Plugin>> {
+        match (meant, &self.versions) {
+            (Meant::Path(path), None) => Ok(vec![source::load(path, None).await?]),
+            (Meant::Installed(name), None) => {
+                let plugins = Plugins::open(None, context)?;
+                // The newest, and not the one that runs: that one is approved.
+                Ok(vec![plugins.load(plugins.folder.find(name)?, context)?.plugin])
+            }
+            (Meant::Elsewhere(source), None) => {
+                let (fetcher, _) = self.way.open(context)?;
+                let offer = Offer::fetch(source, source, &fetcher).await?;
+                Ok(self.vouched(offer, trust, context)?.into_iter().collect())
+            }
+            (Meant::Elsewhere(Source::Oci(reference)), Some(range)) => {
+                let (fetcher, _) = self.way.open(context)?;
+                let mut plugins = Vec::new();
+                for (_, source) in fetcher.versions(reference).await?.into_iter().filter(|(it, _)| range.matches(it)) {
+                    plugins.extend(self.vouched(Offer::fetch(&source, &source, &fetcher).await?, trust, context)?);
+                }
+                match plugins.is_empty() {
+                    true => bail!("{reference}: there is no version in `{range}` that is not retired"),
+                    false => Ok(plugins),
+                }
+            }
+            (_, Some(_)) => bail!("`--versions` are a registry's: such as `registry.example/path/name`"),
+        }
+    }
+
+    /// What came over the network is its publisher's, where this machine knows publishers. What was retired is left out.
+    fn vouched(&self, offer: Offer, trust: Option<&Trust>, context: &Context) -> anyhow::Result<Option<Plugin>> {
+        let mut refusals: Vec<String> = offer.relabelled().into_iter().collect();
+        let mut retired = None;
+        if let Some(mut trust) = trust.cloned() {
+            offer.statements.take(offer.plugin.digest(), &mut trust, false, context)?;
+            let wishes = vouched::wishes(&offer.plugin, Map::new());
+            let device = Device::of(self.clients.iter().find_map(|client| client.parse().ok()));
+            let about = (&offer.plugin, &offer.statements);
+            let decision = device.decide(about, &wishes, Mode::Detect, &trust, context)?;
+            refusals.extend(decision.against_publisher().map(keys::with_code));
+            retired = trust.retired(&offer.plugin.statement()?);
+        }
+        if !refusals.is_empty() {
+            let next = Some(format!("nothing was signed: {} is not what its publisher signed", offer.source));
+            return Err(Refused { next, ..Refused::because(refusals) }.into());
+        }
+        if let Some(retired) = retired {
+            output::say(&format!("note: it is left out: {}", keys::with_code(&retired)));
+            return Ok(None);
+        }
+        Ok(Some(offer.plugin))
+    }
 }
 
 /// What the manifests ask for, and in its place what the reviewer says. A scope that a parameter fills is the reviewer's to

@@ -1,23 +1,23 @@
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::installed::Wanted;
 use crate::label::{Difference, Granting, Label};
+use crate::meant::{self, Meant};
 use crate::output::{self, Format};
-use crate::source;
 
 /// Show a plugin's label: what it is, what it may touch and why, and who grants it
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A built plugin, the folder with its source, or a script
-    #[arg(default_value = ".")]
-    plugin: PathBuf,
+    /// A built plugin, the folder with its source, a script, or `NAME` or `NAME@VERSION` of what is installed
+    #[arg(default_value = ".", value_parser = meant::parser())]
+    plugin: Meant,
 
     /// Show what is different from this one, which you know
-    #[arg(long, value_name = "PLUGIN")]
-    against: Option<PathBuf>,
+    #[arg(long, value_name = "PLUGIN", value_parser = meant::parser())]
+    against: Option<Meant>,
 }
 
 /// What a program is told, where two are compared.
@@ -29,10 +29,13 @@ struct Compared<'a> {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let granting = Granting::here(context)?;
-    let label = Label::of(&source::load(&args.plugin, None).await?, &granting);
+    let label = Label::of(&args.plugin.load(&Wanted::to_look(), context).await?.plugin, &granting);
     let difference = match &args.against {
         None => None,
-        Some(old) => Some(Difference::between(&Label::of(&source::load(old, None).await?, &granting), &label)),
+        Some(old) => {
+            let old = Label::of(&old.load(&Wanted::to_look(), context).await?.plugin, &granting);
+            Some(Difference::between(&old, &label))
+        }
     };
     match (context.output, &difference) {
         (Format::Json, None) => output::json(&label)?,

@@ -1,24 +1,32 @@
 //! `remit plugin`: plugins on their way, with everything that was signed about them. Nothing of them runs here.
 
 mod index;
+mod install;
+mod list;
+mod listed;
 mod load;
+mod locked;
+pub(super) mod offer;
 mod pull;
 mod push;
+mod remove;
 mod save;
 mod search;
+mod show;
+mod upgrade;
+mod yank;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use artifact::Plugin;
-use distribution::{DockerConfig, Fetcher, Label, Limits, Network, Package, Roots, Traffic};
+use distribution::{Label, Package, Traffic};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::output::{self, Format};
 
-/// Send plugins to registries and fetch them, with everything that was signed about them
+/// Install plugins and keep them up to date; send them to registries and fetch them, with everything that was signed about them
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -27,46 +35,34 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Install(install::Args),
+    List(list::Args),
+    Show(show::Args),
+    Upgrade(upgrade::Args),
+    Remove(remove::Args),
     Push(push::Args),
     Pull(pull::Args),
     Save(save::Args),
     Load(load::Args),
     Search(search::Args),
     Index(index::Args),
-}
-
-/// How servers are reached.
-#[derive(clap::Args)]
-struct Way {
-    /// Ask the server that is named without TLS; on this machine that needs no word
-    #[arg(long)]
-    plain_http: bool,
-
-    /// Take what `docker login` left from this folder instead of ~/.docker
-    #[arg(long, env = "DOCKER_CONFIG", value_name = "DIR")]
-    docker_config: Option<PathBuf>,
+    Yank(yank::Args),
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.command {
+        Command::Install(args) => install::run(args, context).await,
+        Command::List(args) => list::run(args, context),
+        Command::Show(args) => show::run(args, context),
+        Command::Upgrade(args) => upgrade::run(args, context).await,
+        Command::Remove(args) => remove::run(args, context),
         Command::Push(args) => push::run(args, context).await,
         Command::Pull(args) => pull::run(args, context).await,
         Command::Save(args) => save::run(args, context),
-        Command::Load(args) => load::run(args, context),
+        Command::Load(args) => load::run(args, context).await,
+        Command::Yank(args) => yank::run(args, context).await,
         Command::Search(args) => search::run(args, context).await,
         Command::Index(args) => index::run(args, context).await,
-    }
-}
-
-impl Way {
-    /// Over the network, and what counts its bytes.
-    fn open(&self, context: &Context) -> anyhow::Result<(Fetcher, Network)> {
-        let network = Network::new(&Roots(context.host_policy()?.backends.http.trust), Limits::default())?;
-        let folder = self.docker_config.clone().or_else(|| Some(std::env::home_dir()?.join(".docker")));
-        let docker = folder.map(|folder| DockerConfig::read(&folder.join("config.json"))).transpose()?;
-        let partial = context.state.join("downloads");
-        let fetcher = Fetcher::new(network.clone(), docker.unwrap_or_default(), self.plain_http, Some(partial));
-        Ok((fetcher, network))
     }
 }
 
@@ -92,6 +88,13 @@ struct Wire {
     requests: u64,
     sent_bytes: u64,
     received_bytes: u64,
+}
+
+impl Wire {
+    fn say(&self) {
+        let Self { requests, sent_bytes, received_bytes } = self;
+        output::say(&format!("{sent_bytes} bytes sent, {received_bytes} received, in {requests} requests"));
+    }
 }
 
 impl From<Traffic> for Wire {
@@ -121,10 +124,7 @@ impl Moved {
             Format::Table => {
                 output::text(&format!("{} {} is at {}", self.name, self.version, self.to));
                 output::text(&self.digest);
-                if let Some(wire) = &self.traffic {
-                    let Wire { requests, sent_bytes, received_bytes } = wire;
-                    output::say(&format!("{sent_bytes} bytes sent, {received_bytes} received, in {requests} requests"));
-                }
+                self.traffic.iter().for_each(Wire::say);
                 if self.statements == 0 {
                     output::say("nobody signed it: `remit run` takes it by hand only");
                 }
@@ -132,11 +132,6 @@ impl Moved {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// What came has a label, or it is no plugin.
-fn verified(package: &Package, from: &str) -> anyhow::Result<Plugin> {
-    artifact::verify_local(package.component.clone(), None).with_context(|| from.to_owned())
 }
 
 /// What registries and archives show of a plugin.
@@ -156,15 +151,6 @@ fn label(plugin: &Plugin) -> Label {
         imports: plugin.imports().iter().map(|import| full(&import.interface)).collect(),
         exports,
     }
-}
-
-/// A built plugin with everything beside it.
-fn read(file: &Path) -> anyhow::Result<(Plugin, Package)> {
-    if file.is_dir() || script::is_script(file) {
-        anyhow::bail!("{}: what travels is built: `remit build` says which file it wrote", file.display());
-    }
-    let package = distribution::read_file(file)?;
-    Ok((verified(&package, &file.display().to_string())?, package))
 }
 
 /// Writes a plugin with everything beside it: to where it is wanted, or under its name.

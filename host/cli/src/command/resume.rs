@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use model::outcome::exit::SUSPENDED;
-use model::{Outcome, Plan, RunId, Started, event};
+use model::{Ended, Event, Outcome, Plan, RunId, Started, event};
 use runtime::Request;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +63,15 @@ async fn go_on(
         bail!("the machine has not been rebooted since {run} was suspended");
     }
     let plugin = source::load(&suspended::plugin_file(context, run), context.cache().ok().as_ref()).await?;
+    let plugin = match suspended::still_approved(context, run, plugin, started)? {
+        Ok(plugin) => plugin,
+        Err(refused) => {
+            let ended = Ended::by_host(Outcome::Refused, refused.reasons.join("\n"));
+            machine.log(run)?.append(vec![(context.clock.now_ms(), Event::Ended(Box::new(ended)))])?;
+            suspended::forget(context, run);
+            return Err(refused.into());
+        }
+    };
     let spinner = Arc::new(Spinner::new(&started.plugin));
     let prepared = context.prepare(&plugin, &started.grants).await?;
     let request = Request {

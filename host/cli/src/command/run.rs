@@ -14,17 +14,21 @@ use super::summary::RunSummary;
 use crate::context::Context;
 use crate::declared::Declared;
 use crate::fault::Refused;
+use crate::installed::Wanted;
 use crate::machine::Machine;
+use crate::meant::{Found, Meant};
 use crate::watch::Spinner;
-use crate::{exit, script_runtimes, source, suspended, vouched};
+use crate::{exit, meant, script_runtimes, suspended, vouched};
 
 pub(super) use ask::{Asks, How, limits, request};
+pub(crate) use grant::approve_line;
 
 /// Run a plugin once on this machine
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A built plugin, the folder with its source, or a script
-    plugin: PathBuf,
+    /// A built plugin, the folder with its source, a script, or `NAME` or `NAME@VERSION` of what is installed
+    #[arg(value_parser = meant::parser())]
+    plugin: Meant,
 
     /// What it may do: look; look and say what it would change; or change it
     #[arg(long, value_enum, default_value = "detect")]
@@ -64,19 +68,23 @@ impl From<RunMode> for Mode {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let plugin = source::load(&args.plugin, context.cache().ok().as_ref()).await?;
+    let wanted = Wanted { device: &args.device, mode: args.mode.into(), given: args.asks.given()? };
+    let Found { plugin, statements, path, is_installed } = args.plugin.load(&wanted, context).await?;
     let machine = Machine::open(context, &args.asks.roots()?)?;
     let how = How { mode: args.mode, plan: args.plan, recording: args.record.is_some() };
     let request = request(&args.asks, how, &plugin, &machine)?;
     let _machine = machine.take(request.mode, context).await?;
     let spinner = Arc::new(Spinner::new(&plugin.manifest().plugin.name));
-    let (plugin, granted) = grant::by_approval(&args, plugin, &request, &machine, context)?;
-    let declared = Declared::of(&plugin, &args.plugin);
+    let (plugin, granted) = match statements.is_empty() && !is_installed {
+        true => (plugin, None),
+        false => grant::by_approval(&args, (plugin, &statements), is_installed, &request, &machine, context)?,
+    };
+    let declared = Declared::of(&plugin, &path);
     let ended = execute(&args.asks, &declared, granted, &request, &machine, spinner, context).await?;
     machine.wind_up(request.mode, context).await;
     let is_suspended = ended.outcome == Outcome::Suspended;
     if is_suspended {
-        suspended::leave(context, request.run, &plugin, args.record.as_deref())?;
+        suspended::leave(context, request.run, (&plugin, &statements, &args.device), args.record.as_deref())?;
     }
     let events = machine.store.events(request.run)?;
     if let Some(path) = &args.record {

@@ -1,20 +1,23 @@
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::bail;
 use model::outcome::exit;
+use serde_json::Map;
 use tabled::Tabled;
 
 use super::run::RunMode;
 use crate::context::Context;
+use crate::installed::Wanted;
+use crate::meant::{Found, Meant};
 use crate::output::{self, Format};
-use crate::{keys, label, source, vouched};
+use crate::{keys, meant, vouched};
 
 /// Check whether a plugin may run here, by its statement and what this machine believes; nothing of it runs
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A built plugin, with its statement beside it
-    plugin: PathBuf,
+    /// A built plugin, with its statement beside it; or `NAME` or `NAME@VERSION` of what is installed
+    #[arg(value_parser = meant::parser())]
+    plugin: Meant,
 
     /// What it should do
     #[arg(long, value_enum, default_value = "detect")]
@@ -33,12 +36,13 @@ struct Row {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let trust = keys::root(context)?;
-    let statement = vouched::beside(&args.plugin)?.with_context(|| {
-        format!("nobody signed it: there is no {}", trust::file::statement_of(&args.plugin).display())
-    })?;
-    let plugin = source::load(&args.plugin, None).await?;
-    let wishes = label::wishes(&plugin);
-    let decision = args.device.decide((&plugin, &statement), &wishes, args.mode.into(), &trust, context)?;
+    let wanted = Wanted { device: &args.device, mode: args.mode.into(), given: Map::new() };
+    let Found { plugin, statements, path, is_installed } = args.plugin.load(&wanted, context).await?;
+    if statements.is_empty() && !is_installed {
+        bail!("nobody signed it: there is no {}", trust::file::statement_of(&path).display());
+    }
+    let wishes = vouched::wishes(&plugin, Map::new());
+    let decision = args.device.decide((&plugin, &statements), &wishes, wanted.mode, &trust, context)?;
     match context.output {
         Format::Json => output::json(&decision)?,
         Format::Table => output::table(&rows(&decision)),

@@ -10,6 +10,7 @@ use serde_json::Map;
 use crate::context::Context;
 use crate::keys;
 use crate::output::one_line;
+use crate::vouched;
 
 /// Who grants a capability.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,7 +65,8 @@ impl Granting {
     pub(super) fn of<'a>(&'a self, plugin: &'a Plugin) -> impl Fn(&Interface) -> Vec<Granted> + 'a {
         let manifest = plugin.manifest();
         let approvals = self.approvals(plugin);
-        let missing = policy::grant_by_hand(manifest, &wishes(plugin), Mode::Enforce, &self.allowed).err();
+        let missing =
+            policy::grant_by_hand(manifest, &vouched::wishes(plugin, Map::new()), Mode::Enforce, &self.allowed).err();
         let missing = missing.unwrap_or_default();
         move |row| {
             let granted: Vec<Granted> = approvals
@@ -98,15 +100,4 @@ impl Granting {
         let found = trust.approved_in(&statement, self.now);
         found.map(|(it, reviewer)| (it.name.to_string(), reviewer.to_string(), it.grants.clone())).collect()
     }
-}
-
-/// What it needs with the parameters that it has when none are given; where it must be given some, what its manifest says.
-pub(crate) fn wishes(plugin: &Plugin) -> Grants {
-    let manifest = plugin.manifest();
-    let filled = plugin.parameters(Map::new()).ok().and_then(|parameters| manifest.wishes(&parameters).ok());
-    filled.unwrap_or_else(|| {
-        let mut wishes = Grants::default();
-        manifest.capabilities.iter().for_each(|(name, wish)| wishes.add(name, wish.scope.clone()));
-        wishes
-    })
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use difference::Difference;
-pub(crate) use granting::{Granted, Granting, wishes};
+pub(crate) use granting::{Granted, Granting};
 
 /// What a plugin is, what it may touch and why, and who allows it.
 #[derive(Clone, Debug, Serialize)]

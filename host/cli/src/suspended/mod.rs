@@ -4,6 +4,7 @@
 //! it waits, and lacks what it would go on with: whoever takes the machine next puts that in order ([`put_in_order`]).
 
 mod unit;
+mod vouched;
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,10 @@ use runtime::Resumed;
 use store::{fail, whole};
 
 use crate::context::Context;
+use crate::fault::Refused;
 use crate::machine::{self, Machine};
 use crate::output::{say, time};
+use crate::vouched::{Device, Statements};
 
 /// What a suspended run waits with.
 pub(crate) struct Waiting {
@@ -48,11 +51,20 @@ impl Waiting {
 }
 
 /// Keeps what the run goes on with: the plugin and, where systemd will start the machine, a unit that calls `remit resume`.
-pub(crate) fn leave(context: &Context, run: RunId, plugin: &Plugin, record: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn leave(
+    context: &Context,
+    run: RunId,
+    (plugin, statements, device): (&Plugin, &Statements, &Device),
+    record: Option<&Path>,
+) -> anyhow::Result<()> {
     fail::point("suspended.before-plugin");
     let file = plugin_file(context, run);
     let folder = folder(context);
     std::fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
+    // The plugin comes last: without it the run does not go on.
+    if *plugin.trust() != artifact::Trust::Unsigned {
+        vouched::leave(&folder, run, statements, device)?;
+    }
     whole::write(&file, plugin.bytes()).with_context(|| format!("{}", file.display()))?;
     if !unit::can_be() {
         say(&format!("note: no systemd here: after the reboot, call `remit resume {run}`"));
@@ -74,6 +86,20 @@ fn folder(context: &Context) -> PathBuf {
 pub(crate) fn forget(context: &Context, run: RunId) {
     unit::remove(run);
     let _ = std::fs::remove_file(plugin_file(context, run));
+    let _ = std::fs::remove_file(vouched::file(&folder(context), run));
+}
+
+/// Whether those who vouched for it still do; else why not. A run by hand goes on by hand.
+pub(crate) fn still_approved(
+    context: &Context,
+    run: RunId,
+    plugin: Plugin,
+    started: &Started,
+) -> anyhow::Result<Result<Plugin, Refused>> {
+    match started.trust == artifact::Trust::Unsigned.to_string() {
+        true => Ok(Ok(plugin)),
+        false => vouched::ask(&folder(context), run, plugin, started, context),
+    }
 }
 
 /// Each run that waits has all that it goes on with, or has its end; and nothing is left of one that is over.

@@ -206,7 +206,7 @@ impl Registry {
 }
 
 /// Whether only a repository was named: then the parser fills in `latest`, a tag that nobody of us pushes.
-fn is_untagged(reference: &Reference) -> bool {
+pub(crate) fn is_untagged(reference: &Reference) -> bool {
     reference.digest().is_none() && reference.tag().is_none_or(|tag| tag == "latest")
 }
 

@@ -54,11 +54,15 @@ impl Ended {
         if let Some(row) = of_statement {
             return Err(Refusal::Revoked { what: format!("the approval `{name}`"), reason: row.reason.clone() });
         }
-        let retired = self.of_plugin(plugin).find(|row| row.end == End::Retired && row.since <= created);
-        retired.map_or(Ok(()), |row| {
-            let what = format!("{} {}", plugin.name, plugin.version);
-            Err(Refusal::Retired { what, since: row.since, reason: row.reason.clone() })
-        })
+        self.retired(plugin, Some(created)).map_or(Ok(()), Err)
+    }
+
+    /// Whether a plugin was retired: until then, or ever.
+    pub(super) fn retired(&self, plugin: &Plugin, until: Option<Time>) -> Option<Refusal> {
+        let in_time = |row: &&Row<Digest>| until.is_none_or(|until| row.since <= until);
+        let row = self.of_plugin(plugin).filter(in_time).find(|row| row.end == End::Retired)?;
+        let what = format!("{} {}", plugin.name, plugin.version);
+        Some(Refusal::Retired { what, since: row.since, reason: row.reason.clone() })
     }
 
     fn of_plugin(&self, plugin: &Plugin) -> impl Iterator<Item = &Row<Digest>> {

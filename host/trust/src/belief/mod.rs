@@ -5,6 +5,7 @@ mod authority;
 mod decide;
 mod ended;
 mod first_use;
+mod on_its_way;
 mod standing;
 
 use std::collections::BTreeMap;

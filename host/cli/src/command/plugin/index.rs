@@ -11,10 +11,11 @@ use semver::Version;
 use trust::statement::{self, Index, Listed, Release};
 use trust::{Name, file};
 
-use super::Way;
 use crate::context::Context;
 use crate::keys;
+use crate::meant::package_s_plugin;
 use crate::output;
+use crate::way::Way;
 
 /// Write a signed list of what there is to install, for `remit plugin search`; host it anywhere
 ///
@@ -70,7 +71,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             bail!("{source} is a file here: others need an address, such as one that `remit plugin push` prints");
         }
         let fetched = fetcher.fetch(source).await?;
-        let plugin = super::verified(&fetched.package, &source.to_string())?;
+        let plugin = package_s_plugin(&fetched.package, &source.to_string())?;
         let version = plugin.manifest().plugin.version.to_string();
         add(&mut index.plugins, &plugin, place(source, &version, fetched.manifest))?;
     }

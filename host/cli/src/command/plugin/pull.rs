@@ -3,8 +3,10 @@ use std::process::ExitCode;
 
 use distribution::Source;
 
-use super::{Moved, Way};
+use super::Moved;
 use crate::context::Context;
+use crate::meant::package_s_plugin;
+use crate::way::Way;
 
 /// Fetch a plugin with everything that was signed about it, as files; what was cut off goes on from there
 #[derive(clap::Args)]
@@ -23,7 +25,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let (fetcher, network) = args.way.open(context)?;
     let fetched = fetcher.fetch(&args.from).await?;
-    let plugin = super::verified(&fetched.package, &args.from.to_string())?;
+    let plugin = package_s_plugin(&fetched.package, &args.from.to_string())?;
     let file = super::write(&plugin, &fetched.package, args.file.as_deref())?;
     let moved = Moved::new(&plugin, &fetched.package, file.display().to_string());
     let manifest = fetched.manifest.map(|manifest| manifest.to_string());

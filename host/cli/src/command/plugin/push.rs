@@ -3,18 +3,29 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use distribution::{Existing, Source};
+use model::Digest;
+use trust::statement::{self, Approval, Revocation};
+use trust::{Kind, Signed, file};
 
-use super::{Moved, Way};
+use super::Moved;
 use crate::context::Context;
+use crate::meant::{self, Meant};
+use crate::vouched;
+use crate::way::Way;
 
 /// Put a built plugin into a registry, with the statements beside it
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A built plugin: `FILE.statement` and what else is signed about it lie beside it
-    file: PathBuf,
+    /// A built plugin: `FILE.statement` and what else is signed about it lie beside it; or `NAME` of what is installed
+    #[arg(value_parser = meant::parser())]
+    plugin: Meant,
 
     /// Such as `registry.example/path/name`; without a tag that is its version
     to: Source,
+
+    /// Hand out this approval or revocation of it too; repeat for more
+    #[arg(long = "with", value_name = "FILE")]
+    with: Vec<PathBuf>,
 
     /// Take over a tag that something else has
     #[arg(long)]
@@ -28,7 +39,14 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let Source::Oci(reference) = &args.to else {
         bail!("{} is no registry: a file is copied, and `remit plugin save` makes an archive", args.to);
     };
-    let (plugin, package) = super::read(&args.file)?;
+    let (plugin, mut package) = args.plugin.read(context)?;
+    for path in &args.with {
+        let signed = file::read(path)?;
+        if !is_about(&signed, plugin.digest())? {
+            bail!("{}: it is about other plugins than {}", path.display(), plugin.digest());
+        }
+        package.attachments.push(vouched::attachment(&signed));
+    }
     let (fetcher, network) = args.way.open(context)?;
     let existing = if args.replace { Existing::Replace } else { Existing::Refuse };
     let registry = fetcher.registry(reference).await?;
@@ -36,4 +54,13 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let moved = Moved::new(&plugin, &package, format!("oci://{}", pushed.reference));
     let (manifest, traffic) = (Some(pushed.manifest.to_string()), Some(network.traffic().into()));
     Moved { manifest, traffic, ..moved }.print(context.output)
+}
+
+/// Whoever fetches the plugin takes it from there, so it must be worth taking.
+fn is_about(signed: &Signed, plugin: Digest) -> anyhow::Result<bool> {
+    Ok(match signed.kind()? {
+        Kind::Approval => statement::read::<Approval>(signed.statement())?.body.plugins.contains(&plugin),
+        Kind::Revocation => statement::read::<Revocation>(signed.statement())?.body.plugins.contains(&plugin),
+        other => bail!("a statement of the kind `{other}` does not travel with a plugin: hosts `remit take` it"),
+    })
 }

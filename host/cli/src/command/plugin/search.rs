@@ -8,10 +8,10 @@ use tabled::Tabled;
 use trust::statement::{self, Index, Listed, Release, STATEMENT_BYTES_MAX};
 use trust::{SIGNED_BYTES_MAX, Signed, file};
 
-use super::Way;
 use crate::context::Context;
 use crate::keys;
 use crate::output::{self, Format};
+use crate::way::Way;
 
 /// Find plugins in indexes that publishers and the MSP sign and host anywhere
 ///

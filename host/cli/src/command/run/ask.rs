@@ -87,7 +87,7 @@ pub(in crate::command) fn request(
 
 impl Asks {
     /// Parameters as given: the file's, then those of the command line.
-    fn given(&self) -> anyhow::Result<Map<String, Value>> {
+    pub(super) fn given(&self) -> anyhow::Result<Map<String, Value>> {
         let mut given = match &self.params {
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;

@@ -14,33 +14,39 @@ use serde_json::Value;
 use crate::context::{Context, HostPolicy};
 use crate::declared::Declared;
 use crate::fault::Refused;
+use crate::keys;
 use crate::machine::Machine;
-use crate::{keys, vouched};
+use crate::vouched::{Device, Statements};
 
 use super::Args;
 
-/// What an approval grants, where the plugin's statement lies beside it and this machine pins a root; nothing where there is
-/// neither, and it runs by hand. What is refused has a record.
+/// What an approval grants, where this machine pins a root. Where it pins none a file runs by hand; what is installed does not run.
+/// What is refused has a record.
 pub(super) fn by_approval(
     args: &Args,
-    plugin: Plugin,
+    (plugin, statements): (Plugin, &Statements),
+    is_installed: bool,
     request: &Request,
     machine: &Machine,
     context: &Context,
 ) -> anyhow::Result<(Plugin, Option<Grants>)> {
-    let beside = vouched::beside(&args.plugin).map_err(|error| match error.downcast() {
-        Ok(refused) => record_refusal(refused, &plugin, request, machine, context),
-        Err(other) => other,
-    })?;
-    let Some(statement) = beside else { return Ok((plugin, None)) };
-    let Some(mut trust) = keys::believed(context)? else { return Ok((plugin, None)) };
+    let Some(mut trust) = keys::believed(context)? else {
+        if !is_installed {
+            return Ok((plugin, None));
+        }
+        return Err(record_refusal(no_root(), &plugin, request, machine, context));
+    };
     if !args.asks.allow.is_empty() {
         bail!("`--allow` has no say: a signed plugin gets what its approval grants");
     }
     let wishes = plugin.manifest().wishes(&request.parameters)?;
-    let decision = args.device.decide((&plugin, &statement), &wishes, request.mode, &trust, context)?;
+    let decision = args.device.decide((&plugin, statements), &wishes, request.mode, &trust, context)?;
     let Some(approved) = decision.approved.clone() else {
-        let next = Some("`remit verify` shows every check".to_owned());
+        let next = match is_installed && decision.against_publisher().next().is_none() {
+            true => approve_line(&plugin, &args.device),
+            false => "`remit verify` shows every check".to_owned(),
+        };
+        let next = Some(next);
         let refused = Refused { next, ..keys::refused(decision.refusals()) };
         return Err(record_refusal(refused, &plugin, request, machine, context));
     };
@@ -50,6 +56,24 @@ pub(super) fn by_approval(
     let grants = approved.grants().clone();
     let plugin = plugin.approved(approved).context("another plugin was approved")?;
     Ok((plugin, Some(grants)))
+}
+
+fn no_root() -> Refused {
+    let reason = "what is installed runs as it was approved, and this machine pins no root that could say so (no-root)";
+    let next = "`remit root pin FILE` and `remit take` what the MSP signed; or by hand: `remit plugin pull` writes a file, which \
+                `remit run FILE` runs unsigned";
+    Refused { next: Some(next.to_owned()), ..Refused::because(vec![reason.to_owned()]) }
+}
+
+/// The line that approves it, for a reviewer. Its name has the version, so that the approval of another one stays as it is.
+pub(crate) fn approve_line(plugin: &Plugin, device: &Device) -> String {
+    let about = &plugin.manifest().plugin;
+    let (name, version) = (&about.name, about.version.to_string());
+    let client = device.client.as_ref().map_or("'*'", |client| client.as_str());
+    format!(
+        "a reviewer approves it: `remit approve {name}@{version} --name {name}-{} --client {client}`",
+        version.replace('+', "_")
+    )
 }
 
 /// What the manifest asks for, as far as host policy and the command line allow it.

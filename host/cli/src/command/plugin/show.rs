@@ -1,0 +1,85 @@
+use std::process::ExitCode;
+
+use model::Digest;
+use serde::Serialize;
+use trust::Signed;
+
+use super::install;
+use super::list::Row;
+use crate::context::Context;
+use crate::installed::{Plugins, Wanted};
+use crate::keys;
+use crate::label::Label;
+use crate::output::{self, Format};
+use crate::vouched::Device;
+
+/// Show what is installed under a name: its label, whether it may run, and what was signed about it
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// `NAME`, or `NAME@VERSION`
+    name: String,
+
+    #[command(flatten)]
+    device: Device,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Shown {
+    label: Label,
+    installed: Row,
+    statements: Vec<About>,
+}
+
+/// A statement that came with it, or that this machine believes of it.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct About {
+    kind: String,
+    digest: Digest,
+    /// The keys that signed; who they are says the roster.
+    keys: Vec<String>,
+    is_believed: bool,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let plugins = Plugins::open(keys::believed(context)?, context)?;
+    let kept = plugins.meant(&args.name, &Wanted { device: &args.device, ..Wanted::to_look() }, context)?;
+    let believed = plugins.trust.as_ref().map(|trust| trust.about(kept.plugin.digest())).unwrap_or_default();
+    let mut statements: Vec<About> = believed.iter().map(|signed| About::of(signed, true)).collect();
+    let is_new = |it: &&Signed| believed.iter().all(|one| one.statement() != it.statement());
+    statements.extend(kept.statements.all().iter().filter(is_new).map(|signed| About::of(signed, false)));
+    let installed = Row::of(&kept, &plugins, &args.device, context)?;
+    let shown = Shown { label: install::label(&kept.plugin, context)?, installed, statements };
+    match context.output {
+        Format::Json => output::json(&shown)?,
+        Format::Table => shown.print(),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl About {
+    fn of(signed: &Signed, is_believed: bool) -> Self {
+        let kind = signed.kind();
+        let signers = kind.as_ref().ok().map(|&kind| signed.signers(kind).keys).unwrap_or_default();
+        Self {
+            kind: kind.map_or_else(|refusal| refusal.code().to_owned(), |kind| kind.to_string()),
+            digest: Digest::of(signed.statement()),
+            keys: signers.iter().map(trust::Key::fingerprint).collect(),
+            is_believed,
+        }
+    }
+}
+
+impl Shown {
+    fn print(&self) {
+        output::text(&self.label.shown());
+        output::text(&self.installed.standing());
+        self.installed.missing.iter().for_each(|it| output::text(&format!("  {}", it.text)));
+        output::text(&format!("from {}, installed {}", self.installed.source, self.installed.installed));
+        for it in &self.statements {
+            let word = if it.is_believed { ", believed" } else { "" };
+            output::text(&format!("{} {}{word}, signed by {}", it.kind, it.digest, it.keys.join(", ")));
+        }
+    }
+}
