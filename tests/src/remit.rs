@@ -36,7 +36,8 @@ impl Ran {
 
     /// The codes of the refusals that it told, in order.
     pub fn codes(&self) -> Vec<&str> {
-        self.stderr.lines().filter_map(|line| Some(line.strip_suffix(')')?.rsplit_once(" (")?.1)).collect()
+        let told = self.stderr.lines().skip_while(|line| !line.contains("refused:"));
+        told.filter_map(|line| Some(line.strip_suffix(')')?.rsplit_once(" (")?.1)).collect()
     }
 
     /// The same, if it ended with this code.

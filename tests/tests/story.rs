@@ -2,11 +2,15 @@
 //! trusts. Once with a component and once with a script.
 
 use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::msp::{DEVICE, NOTHING, compiled, look, trust_of_latest};
 use tests::registry::Registry;
-use tests::{Msp, Remit, built, relabelled};
+use tests::remit::Ran;
+use tests::{Msp, Remit, built, need_root, relabelled};
 
 /// A technician's machine, before it knows anybody, and the registry.
 struct Story {
@@ -164,4 +168,101 @@ fn a_component_from_its_publisher_to_a_run_and_an_upgrade() {
     fs::write(story.msp.folder.join("one.wasm"), of_version("1.0.0", None)).unwrap();
     fs::write(story.msp.folder.join("two.wasm"), of_version("2.0.0", Some("device-people"))).unwrap();
     story.tell("one.wasm", "two.wasm");
+}
+
+/// In a network namespace of its own, which has no way out of it.
+fn without_network(msp: &Msp, machine: &Remit, args: &[&str]) -> Ran {
+    let inner = machine.command(args);
+    let mut command = Command::new("unshare");
+    command.arg("-n").arg(inner.get_program()).args(inner.get_args()).current_dir(&msp.folder);
+    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.output().unwrap().into()
+}
+
+#[test]
+fn a_plugin_is_carried_to_where_there_is_no_network() {
+    need_root!();
+    let story = Story::new();
+    let msp = &story.msp;
+    msp.script("one", "1.0.0", DEVICE);
+    on(msp, &story.publisher, &["plugin", "push", "one.wasm", &story.there]);
+    msp.ok(&["plugin", "install", &story.at("1.0.0")]);
+    msp.ok(&["approve", "look", "--name", "look", "--client", "*", "--key", "rob"]);
+    msp.ok(&["plugin", "save", "look", "stick.tar"]);
+
+    let island = compiled();
+    let there = |args: &[&str]| without_network(msp, &island, args);
+    // That there is no network is seen: what anybody reaches here is out of reach there.
+    let cut_off = there(&["plugin", "install", &story.at("1.0.0")]).expect(1);
+    assert!(cut_off.stderr.contains("cannot be reached"), "{cut_off}");
+    there(&["root", "pin", "root.statement", "--fingerprint", &msp.fingerprint()]).expect(0);
+    there(&["take", "roster.statement"]).expect(0);
+    let loaded = there(&["--output", "json", "plugin", "load", "stick.tar"]).expect(0).json();
+    assert_eq!(loaded["installed"][0]["approved"], json!(["detect", "dry-run", "enforce"]), "its approval came along");
+    there(&["verify", "look"]).expect(0);
+    there(&["run", "look"]).expect(0);
+    assert_eq!(trust_of_latest(&island), "signed by remit, approved by rob in look");
+    // Without the approval, the same archive is taken in and does not run.
+    fs::remove_dir_all(island.state().join("trust/approval")).unwrap();
+    there(&["run", "look"]).expect(20);
+    // What was changed on the way is not taken in.
+    let mut bytes = fs::read(msp.folder.join("stick.tar")).unwrap();
+    let at = bytes.windows(11).position(|it| it == b"all is well").unwrap();
+    bytes[at] ^= 1;
+    fs::write(msp.folder.join("other.tar"), bytes).unwrap();
+    let changed = there(&["plugin", "load", "other.tar"]).expect(1);
+    assert!(changed.stderr.contains("it was changed"), "{changed}");
+}
+
+#[test]
+fn what_its_publisher_took_back_is_not_taken_up_and_what_runs_goes_on() {
+    let story = Story::new();
+    let msp = &story.msp;
+    msp.enroll(&story.machine);
+    msp.script("one", "1.0.0", NOTHING);
+    msp.script("two", "2.0.0", NOTHING);
+    for file in ["one.wasm", "two.wasm"] {
+        on(msp, &story.publisher, &["plugin", "push", file, &story.there]);
+    }
+    // An index that the publisher signs says where it is.
+    let (one, two) = (format!("oci://{}", story.at("1.0.0")), format!("oci://{}", story.at("2.0.0")));
+    msp.run_on(&story.publisher, &["plugin", "index", "remit", &one, &two, "--key", "remit"]).expect(0);
+    story.ok(&["take", "remit.index.statement"]);
+    story.ok(&["plugin", "install", "look@1.0.0"]);
+    story.ok(&["approve", "look", "--name", "look", "--client", "*", "--key", "rob"]);
+    story.ok(&["run", "look"]);
+    on(msp, &msp.machine(), &["plugin", "install", "one.wasm"]);
+
+    // A stranger takes nothing back.
+    let yank = |machine: &Remit, of: &str, key: &str| {
+        let args = ["plugin", "yank", of, "--reason", "it deletes too much", "--key", key];
+        msp.run_on(machine, &args).expect(0)
+    };
+    let told = yank(&story.publisher, &story.at("2.0.0"), "other");
+    assert!(told.stderr.contains("another key signed the plugin"), "{told}");
+    let looked = story.msp.run_on(&story.machine, &["--output", "json", "plugin", "upgrade", "--dry-run"]).expect(20);
+    assert_eq!(looked.json()[0]["newer"], "2.0.0", "{looked}");
+
+    // Approvals of before hold, and these are of the second before.
+    thread::sleep(Duration::from_millis(1100));
+    yank(&story.publisher, &story.at("2.0.0"), "remit");
+    let upgraded = story.msp.run_on(&story.machine, &["--output", "json", "plugin", "upgrade"]).expect(0);
+    assert!(upgraded.stderr.contains("look 2.0.0 is passed over"), "{upgraded}");
+    assert_eq!(upgraded.json()[0]["became"], "newest");
+    story.refused(&["plugin", "install", &story.at("2.0.0")], &["retired"]);
+
+    // The one that runs is taken back too: it goes on where it was approved, and nobody approves it any more.
+    yank(&story.publisher, &story.at("1.0.0"), "remit");
+    story.ok(&["plugin", "upgrade"]);
+    story.ok(&["run", "look"]);
+    assert_eq!(story.ok(&["plugin", "list"])[0]["approved"].as_array().unwrap().len(), 3);
+    assert!(text(&story.ok(&["plugin", "show", "look"])["installed"], "retired").contains("it deletes too much"));
+    let late = ["approve", &story.there, "--versions", "*", "--name", "late", "--client", "*", "--key", "rob"];
+    let late = msp.run_on(&story.machine, &late).expect(1);
+    assert!(late.stderr.contains("that is not retired"), "{late}");
+
+    // Beside a file it is the same.
+    yank(&story.publisher, "one.wasm", "remit");
+    let again = msp.run_on(&msp.machine(), &["plugin", "install", "one.wasm"]).expect(20);
+    assert_eq!(again.codes(), ["retired"], "{again}");
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use model::{Event, RunId};
 use serde_json::Value;
 use store::{Expected, Store};
-use tests::{Host, Remit, built, need_root, remit};
+use tests::{Host, Msp, Remit, built, need_root, remit};
 
 const KILL: i32 = 9;
 const POLICY: &str =
@@ -25,12 +25,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let remit = Remit::new();
+        Self::on(Remit::new(), remit::guest("reboots"))
+    }
+
+    fn on(remit: Remit, guest: PathBuf) -> Self {
         fs::write(remit.policy(), POLICY).unwrap();
         let root = remit.folder("root");
         fs::create_dir(root.join("run")).unwrap();
         fs::write(root.join("run/reboot-required.pkgs"), "linux-image-amd64\n").unwrap();
-        Self { guest: remit::guest("reboots"), root: root.display().to_string(), remit }
+        Self { guest, root: root.display().to_string(), remit }
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -170,6 +173,37 @@ fn a_run_whose_plugin_is_not_there_is_interrupted() {
     bench.reboot();
     bench.ran(&["resume", &lost]).expect(1);
     bench.ran(&["resume", &whole]).expect(0);
+}
+
+#[test]
+fn a_run_is_asked_again_whether_its_plugin_is_approved() {
+    let msp = Msp::new();
+    fs::copy(remit::guest("reboots"), msp.folder.join("reboots.wasm")).unwrap();
+    msp.ok(&["sign", "reboots.wasm", "--key", "remit"]);
+    let bench = Bench::on(msp.machine(), msp.folder.join("reboots.wasm"));
+    let reviewed = |args: &[&str]| msp.run_on(&bench.remit, &[args, &["--key", "rob"]].concat()).expect(0);
+    let grants = ["--grant", "kv", "--grant", "kv-write", "--grant", "patch-install"];
+    reviewed(&[&["approve", "reboots.wasm", "--name", "reboots", "--client", "*"], &grants[..]].concat());
+    let runs = [bench.suspend(&[]), bench.suspend(&["--param", "key=two"]), bench.suspend(&["--param", "key=three"])];
+    bench.reboot();
+    bench.ran(&["resume", &runs[0]]).expect(0);
+    assert_eq!(bench.remit.events(&runs[0])[0]["trust"], "signed by remit, approved by rob in reboots");
+    // What was signed about it is what it is asked with.
+    fs::remove_file(bench.remit.state().join("suspended").join(format!("{}.vouched", runs[1]))).unwrap();
+    let refused = bench.ran(&["resume", &runs[1]]).expect(20);
+    assert!(refused.stderr.contains("what was signed about its plugin is no longer there"), "{refused}");
+    reviewed(&["revoke", "--end", "compromised", "--reason", "it never comes back", "--plugin", "reboots.wasm"]);
+    let refused = bench.ran(&["resume", &runs[2]]).expect(20);
+    assert_eq!(refused.codes(), ["revoked"], "{refused}");
+    for run in &runs[1..] {
+        assert_eq!(bench.end(run).as_deref(), Some("refused"));
+    }
+    let end = bench.remit.events(&runs[2]).pop().unwrap();
+    assert!(end["detail"].as_str().unwrap().contains("it never comes back"), "{end}");
+    assert_eq!(bench.kept(), 0, "nothing of them is left");
+    // To take back what it did runs nothing of it.
+    let undone = bench.ran(&["undo", &runs[0]]).expect(12).json();
+    assert_eq!(undone["effects"][0]["effect"], "changed", "all but the reboot, which nobody takes back: {undone}");
 }
 
 /// The unit's own points need a machine with systemd: see `a_host_that_dies_before_the_reboot` below.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tests::files::Files;
-use tests::msp::DEVICE;
+use tests::msp::{DEVICE, look};
 use tests::registry::{Registry, skopeo};
 use tests::{Msp, Remit};
 
@@ -151,4 +151,69 @@ fn what_there_is_to_install_is_found_where_somebody_may_say_so() {
     let alone = Remit::new();
     let told = msp.run_on(&alone, &["plugin", "search", "--index", "first.statement"]).expect(0);
     assert!(told.stderr.contains("nobody vouches") && told.stdout.contains("look"), "{told}");
+}
+
+#[test]
+fn what_is_not_what_was_signed_named_or_locked_is_not_installed() {
+    let (msp, registry) = (Msp::new(), Registry::start());
+    let there = format!("{}/plugins/look", registry.address());
+    let at = |tag: &str| format!("{there}:{tag}");
+    let machine = msp.machine();
+    let install = |args: &[&str]| msp.run_on(&machine, &[&["plugin", "install"], args].concat());
+    let refused = |args: &[&str], codes: &[&str]| {
+        let ran = install(args).expect(20);
+        assert_eq!(ran.codes(), codes, "{ran}");
+    };
+    let remove = || drop(msp.run_on(&machine, &["plugin", "remove", "look"]).expect(0));
+
+    // Its publisher's word: none, another publisher's, about other bytes.
+    msp.script("one", "1.0.0", DEVICE);
+    fs::copy(msp.folder.join("one.wasm"), msp.folder.join("alone.wasm")).unwrap();
+    refused(&["alone.wasm"], &["no-signature"]);
+    msp.ok(&["sign", "alone.wasm", "--key", "other"]);
+    refused(&["alone.wasm"], &["other-publisher"]);
+    let changed = msp.changed("one.wasm", |bytes| {
+        let at = bytes.windows(11).position(|it| it == b"all is well").unwrap();
+        bytes[at] ^= 1;
+    });
+    refused(&["one.wasm"], &["other-bytes"]);
+    drop(changed);
+    install(&["one.wasm"]).expect(0);
+    remove();
+
+    // A name belongs to who was there first, and a version stays what it is.
+    msp.write("theirs.js", &look("9.0.0", DEVICE).replace("publisher: \"remit\"", "publisher: \"other\""));
+    msp.ok(&["build", "theirs.js"]);
+    msp.ok(&["sign", "theirs.wasm", "--key", "other"]);
+    install(&["theirs.wasm"]).expect(0);
+    refused(&["one.wasm"], &["other-publisher"]);
+    remove();
+    msp.write("again.js", &look("1.0.0", DEVICE).replace("all is well", "all is different"));
+    msp.ok(&["build", "again.js"]);
+    msp.ok(&["sign", "again.wasm", "--key", "remit"]);
+    install(&["again.wasm"]).expect(0);
+    refused(&["one.wasm"], &["lock-mismatch", "other-bytes"]);
+    remove();
+
+    // A tag that says another version, and one that was moved since it was locked.
+    msp.ok(&["plugin", "push", "one.wasm", &at("9.9.9")]);
+    refused(&[&at("9.9.9")], &["relabelled"]);
+    msp.ok(&["plugin", "push", "one.wasm", &at("1.0.0")]);
+    install(&[&at("1.0.0"), "--lock", "team.lock"]).expect(0);
+    remove();
+    msp.ok(&["plugin", "push", "again.wasm", &at("1.0.0"), "--replace"]);
+    refused(&[&at("1.0.0"), "--lock", "team.lock"], &["lock-mismatch"]);
+    refused(&["again.wasm", "--lock", "team.lock"], &["lock-mismatch"]);
+    // What is locked is still there, whatever its tag stands for.
+    let locked = install(&["--lock", "team.lock"]).expect(0);
+    assert!(locked.stdout.contains("look 1.0.0 is installed"), "{locked}");
+    remove();
+    install(&[&at("1.0.0")]).expect(0);
+
+    // What does not belong to it does not go along.
+    msp.ok(&["approve", "one.wasm", "--name", "one", "--client", "*", "--key", "rob"]);
+    let with = |plugin: &str| msp.run(&["plugin", "push", plugin, &at("2.0.0"), "--with", "one.approval.statement"]);
+    let other = with("again.wasm").expect(1);
+    assert!(other.stderr.contains("it is about other plugins"), "{other}");
+    with("one.wasm").expect(0);
 }

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::fault::Refused;
 use crate::output;
 
-const NO_ROOT: &str = "no root is pinned on this machine: `remit root pin FILE`";
+pub(crate) const NO_ROOT: &str = "no root is pinned on this machine: `remit root pin FILE`";
 
 /// Which key signs.
 #[derive(clap::Args)]

@@ -8,6 +8,7 @@ use artifact::Plugin;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use distribution::{Package, Source};
 use semver::Version;
+use trust::Trust;
 
 use crate::context::Context;
 use crate::installed::{self, Plugins, Wanted};
@@ -32,8 +33,29 @@ pub(crate) struct Found {
     pub(crate) statements: Statements,
     /// Where its author's files may lie.
     pub(crate) path: PathBuf,
-    /// What is installed runs as it was approved, and not by hand.
-    pub(crate) is_installed: bool,
+    pub(crate) origin: Origin,
+}
+
+/// Whose it is.
+pub(crate) enum Origin {
+    /// Of whoever runs it by hand.
+    File,
+    /// Installed: it runs as it was approved, and not by hand. With what this machine believes, none where no root is pinned.
+    Installed(Box<Option<Trust>>),
+}
+
+impl Origin {
+    /// What this machine believes, read once.
+    pub(crate) fn believed(self, context: &Context) -> anyhow::Result<Option<Trust>> {
+        match self {
+            Self::File => keys::believed(context),
+            Self::Installed(trust) => Ok(*trust),
+        }
+    }
+
+    pub(crate) fn is_installed(&self) -> bool {
+        matches!(self, Self::Installed(_))
+    }
 }
 
 /// For clap: a file's name need not be text.
@@ -59,12 +81,13 @@ impl Meant {
             Self::Path(path) => {
                 self.tell_of_other(path, context);
                 let plugin = source::load(path, context.cache().ok().as_ref()).await?;
-                Ok(Found { plugin, statements: Statements::beside(path)?, path: path.clone(), is_installed: false })
+                Ok(Found { plugin, statements: Statements::beside(path)?, path: path.clone(), origin: Origin::File })
             }
             Self::Installed(name) => {
-                let kept = Plugins::open(keys::believed(context)?, context)?.meant(name, wanted, context)?;
-                let path = PathBuf::from(name);
-                Ok(Found { plugin: kept.plugin, statements: kept.statements, path, is_installed: true })
+                let plugins = Plugins::open(keys::believed(context)?, context)?;
+                let kept = plugins.meant(name, wanted, context)?;
+                let (path, origin) = (PathBuf::from(name), Origin::Installed(Box::new(plugins.trust)));
+                Ok(Found { plugin: kept.plugin, statements: kept.statements, path, origin })
             }
             Self::Elsewhere(source) => bail!("{source} is not on this machine: `remit plugin install {source}` first"),
         }

@@ -69,15 +69,15 @@ impl From<RunMode> for Mode {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let wanted = Wanted { device: &args.device, mode: args.mode.into(), given: args.asks.given()? };
-    let Found { plugin, statements, path, is_installed } = args.plugin.load(&wanted, context).await?;
+    let Found { plugin, statements, path, origin } = args.plugin.load(&wanted, context).await?;
     let machine = Machine::open(context, &args.asks.roots()?)?;
     let how = How { mode: args.mode, plan: args.plan, recording: args.record.is_some() };
     let request = request(&args.asks, how, &plugin, &machine)?;
     let _machine = machine.take(request.mode, context).await?;
     let spinner = Arc::new(Spinner::new(&plugin.manifest().plugin.name));
-    let (plugin, granted) = match statements.is_empty() && !is_installed {
+    let (plugin, granted) = match statements.is_empty() && !origin.is_installed() {
         true => (plugin, None),
-        false => grant::by_approval(&args, (plugin, &statements), is_installed, &request, &machine, context)?,
+        false => grant::by_approval(&args, (plugin, &statements), origin, &request, &machine, context)?,
     };
     let declared = Declared::of(&plugin, &path);
     let ended = execute(&args.asks, &declared, granted, &request, &machine, spinner, context).await?;

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use model::outcome::exit;
 use serde_json::Map;
 use tabled::Tabled;
@@ -35,12 +35,12 @@ struct Row {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let trust = keys::root(context)?;
     let wanted = Wanted { device: &args.device, mode: args.mode.into(), given: Map::new() };
-    let Found { plugin, statements, path, is_installed } = args.plugin.load(&wanted, context).await?;
-    if statements.is_empty() && !is_installed {
+    let Found { plugin, statements, path, origin } = args.plugin.load(&wanted, context).await?;
+    if statements.is_empty() && !origin.is_installed() {
         bail!("nobody signed it: there is no {}", trust::file::statement_of(&path).display());
     }
+    let trust = origin.believed(context)?.context(keys::NO_ROOT)?;
     let wishes = vouched::wishes(&plugin, Map::new());
     let decision = args.device.decide((&plugin, &statements), &wishes, wanted.mode, &trust, context)?;
     match context.output {

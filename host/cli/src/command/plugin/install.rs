@@ -14,7 +14,6 @@ use crate::command::approve_line;
 use crate::context::Context;
 use crate::installed::Plugins;
 use crate::keys;
-use crate::label::{Granting, Label};
 use crate::meant::is_name;
 use crate::output::{self, Format, say};
 use crate::vouched::Device;
@@ -149,7 +148,6 @@ impl Into {
 
 impl Target<'_> {
     fn install(&mut self, offer: &Offer, listed: Option<Digest>, context: &Context) -> anyhow::Result<Arrived> {
-        say(&label(&offer.plugin, context)?.shown());
         offer.take(&mut self.plugins, true, context)?;
         let entry = offer.entry(context)?;
         let moved = self.lock.moved(&offer.source, &entry, offer.manifest);
@@ -157,7 +155,9 @@ impl Target<'_> {
         if let Some(listed) = listed.filter(|listed| *listed != entry.digest) {
             reasons.push(format!("the index has it as {listed}, and this is {} (other-bytes)", entry.digest));
         }
-        let standing = offer.look(&self.plugins, self.device, reasons, context)?;
+        let standing = offer.look(&self.plugins, self.device, reasons, context);
+        say(&offer.label(&self.plugins, standing.is_ok(), context)?.shown());
+        let standing = standing?;
         let entry = offer.install(&self.plugins, context)?;
         // A version that may not run yet does not become what a name stands for where another one does.
         let is_meant = !standing.modes.is_empty() || self.plugins.trust.is_none();
@@ -177,11 +177,6 @@ impl Target<'_> {
             missing: standing.missing,
         })
     }
-}
-
-/// Its label, with who grants here what it asks for.
-pub(super) fn label(plugin: &Plugin, context: &Context) -> anyhow::Result<Label> {
-    Ok(Label::of(plugin, &Granting::here(context)?))
 }
 
 /// Whether it runs, and what to do where it does not.

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::fault::Refused;
 use crate::installed::Plugins;
 use crate::keys;
+use crate::label::{Granting, Label};
 use crate::meant::package_s_plugin;
 use crate::output::say;
 use crate::vouched::{self, Device, Statements};
@@ -114,6 +115,17 @@ impl Offer {
             true => Ok(standing),
             false => Err(refused_offer(&self.source, reasons).into()),
         }
+    }
+
+    /// Its label, with who signed it as far as that was found to be so.
+    pub(in crate::command) fn label(&self, plugins: &Plugins, holds: bool, context: &Context) -> anyhow::Result<Label> {
+        let mut label = Label::of(&self.plugin, &Granting::here(context)?);
+        label.trust = match (&plugins.trust, holds) {
+            (None, _) => "nobody is believed here".to_owned(),
+            (Some(_), true) => format!("signed by {}", label.publisher),
+            (Some(_), false) => "refused".to_owned(),
+        };
+        Ok(label)
     }
 
     /// Puts it among what is installed.

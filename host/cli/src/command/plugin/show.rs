@@ -4,12 +4,11 @@ use model::Digest;
 use serde::Serialize;
 use trust::Signed;
 
-use super::install;
 use super::list::Row;
 use crate::context::Context;
 use crate::installed::{Plugins, Wanted};
 use crate::keys;
-use crate::label::Label;
+use crate::label::{Granting, Label};
 use crate::output::{self, Format};
 use crate::vouched::Device;
 
@@ -50,7 +49,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let is_new = |it: &&Signed| believed.iter().all(|one| one.statement() != it.statement());
     statements.extend(kept.statements.all().iter().filter(is_new).map(|signed| About::of(signed, false)));
     let installed = Row::of(&kept, &plugins, &args.device, context)?;
-    let shown = Shown { label: install::label(&kept.plugin, context)?, installed, statements };
+    let shown = Shown { label: Label::of(&kept.plugin, &Granting::here(context)?), installed, statements };
     match context.output {
         Format::Json => output::json(&shown)?,
         Format::Table => shown.print(),

@@ -7,13 +7,13 @@ use model::outcome::exit;
 use serde::Serialize;
 use tabled::Tabled;
 
-use super::install::{self, Into, Target};
+use super::install::{Into, Target};
 use super::offer::Offer;
 use crate::command::approve_line;
 use crate::context::Context;
 use crate::fault::Refused;
 use crate::installed::{Kept, Wanted};
-use crate::label::Difference;
+use crate::label::{Difference, Granting, Label};
 use crate::output::{self, Format, say};
 use crate::way::Way;
 
@@ -242,16 +242,18 @@ impl Upgrade<'_> {
     fn consider(&mut self, current: &Kept, offer: &Offer, row: &mut Row, context: &Context) -> anyhow::Result<()> {
         let about = &offer.plugin.manifest().plugin;
         row.newer = about.version.to_string();
-        let (old, new) = (install::label(&current.plugin, context)?, install::label(&offer.plugin, context)?);
-        let difference = Difference::between(&old, &new);
-        say(&format!("{}\n\n{}", new.shown(), difference.shown()));
-        row.grows = difference.grows();
-        row.difference = Some(difference);
         let mut reasons: Vec<String> = self.target.lock.other(&offer.entry(context)?).into_iter().collect();
         if about.name != current.entry.name {
             reasons.push(format!("it is called `{}`, and not `{}` (relabelled)", about.name, current.entry.name));
         }
-        let standing = match offer.look(&self.target.plugins, self.target.device, reasons, context) {
+        let standing = offer.look(&self.target.plugins, self.target.device, reasons, context);
+        let old = Label::of(&current.plugin, &Granting::here(context)?);
+        let new = offer.label(&self.target.plugins, standing.is_ok(), context)?;
+        let difference = Difference::between(&old, &new);
+        say(&format!("{}\n\n{}", new.shown(), difference.shown()));
+        row.grows = difference.grows();
+        row.difference = Some(difference);
+        let standing = match standing {
             Ok(standing) => standing,
             Err(error) => {
                 let refused = error.downcast::<Refused>()?;

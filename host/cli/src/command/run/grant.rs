@@ -16,6 +16,7 @@ use crate::declared::Declared;
 use crate::fault::Refused;
 use crate::keys;
 use crate::machine::Machine;
+use crate::meant::Origin;
 use crate::vouched::{Device, Statements};
 
 use super::Args;
@@ -25,12 +26,13 @@ use super::Args;
 pub(super) fn by_approval(
     args: &Args,
     (plugin, statements): (Plugin, &Statements),
-    is_installed: bool,
+    origin: Origin,
     request: &Request,
     machine: &Machine,
     context: &Context,
 ) -> anyhow::Result<(Plugin, Option<Grants>)> {
-    let Some(mut trust) = keys::believed(context)? else {
+    let is_installed = origin.is_installed();
+    let Some(mut trust) = origin.believed(context)? else {
         if !is_installed {
             return Ok((plugin, None));
         }
