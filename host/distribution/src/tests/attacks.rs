@@ -177,16 +177,15 @@ async fn one_that_goes_on_elsewhere_is_named() {
     assert!(matches!(error, Error::Answer { .. }), "{error}");
 }
 
-/// Short enough for a test, long enough for a busy machine.
-fn impatient() -> Network {
-    let limits =
-        Limits { connect: Duration::from_secs(1), stall: Duration::from_secs(1), whole: Duration::from_secs(3) };
-    Network::new(&Roots::default(), limits).unwrap()
+/// One of the limits is short enough for a test; the others are long enough for a busy machine.
+fn impatient(stall_secs: u64, whole_secs: u64) -> Network {
+    let (stall, whole) = (Duration::from_secs(stall_secs), Duration::from_secs(whole_secs));
+    Network::new(&Roots::default(), Limits { connect: Duration::from_secs(10), stall, whole }).unwrap()
 }
 
 #[tokio::test]
 async fn silence_ends() {
-    let scene = Scene::over(impatient()).await;
+    let scene = Scene::over(impatient(1, 60)).await;
     let day = Duration::from_secs(86_400);
     let component = scene.component();
     let error = scene.pull_with(move |asked| component(asked).then(|| vec![Piece::Pause(day)])).await;
@@ -202,7 +201,7 @@ async fn silence_ends() {
 
 #[tokio::test]
 async fn drop_by_drop_ends_too() {
-    let scene = Scene::over(impatient()).await;
+    let scene = Scene::over(impatient(30, 3)).await;
     let component = scene.component();
     let drops = || {
         let drop = || [Piece::Bytes(vec![0]), Piece::Pause(Duration::from_millis(100))];
