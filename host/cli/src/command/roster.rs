@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use tabled::Tabled;
 use toml::Value;
+use trust::Time;
 use trust::statement::{Roster, Seat};
 
 use crate::context::Context;
@@ -24,7 +25,7 @@ enum Command {
     /// Make a roster out of a description in TOML, and sign it with a key of the root; the others sign it with `remit sign`
     Make {
         /// `expires`, and `technicians`, `reviewers`, `publishers` and `clients`, each a list of seats with `holder`, `key` (a line
-        /// or the name of a `.pub`), `clients` and `class-max`, perhaps `from` (now) and `until` (as the roster); perhaps `serial`
+        /// or the name of a `.pub`), `clients` and `class-max`, perhaps `from` (ever) and `until` (as the roster); perhaps `serial`
         file: PathBuf,
         #[command(flatten)]
         key: keys::SigningKey,
@@ -66,13 +67,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A seat counts from now until the roster ends, if nobody says otherwise.
+/// A seat counts from ever, so that what was signed before the roster was made counts too, until the roster ends, if nobody says
+/// otherwise.
 fn roster(file: &Path, context: &Context) -> anyhow::Result<Roster> {
     let mut written = Written::read(file)?;
     let before = keys::believed(context)?;
     let before = before.as_ref().and_then(|trust| trust.roster());
     written.or("serial", before.map_or(1, |it| it.serial + 1).cast_signed());
-    let mut fields = vec![("from", Value::from(keys::now(context).to_string()))];
+    let mut fields = vec![("from", Value::from(Time::from_ms(0).to_string()))];
     fields.extend(written.text("expires").map(|until| ("until", Value::from(until))));
     for list in ["technicians", "reviewers", "publishers", "clients"] {
         written.or_in_each(list, &fields);

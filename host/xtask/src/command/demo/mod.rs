@@ -3,6 +3,7 @@
 mod disk;
 mod hand;
 mod host;
+mod strangers;
 mod tickets;
 mod updates;
 
@@ -20,10 +21,14 @@ pub(crate) struct Args {}
 
 type Step = fn(&Hand) -> anyhow::Result<()>;
 
-const STEPS: [(&str, Step); 4] = [
+const STEPS: [(&str, Step); 5] = [
     ("disk-cleanup: a dry run, exactly what it planned, and back again", disk::cleanup),
     ("disk-space: a ticket raised, raised again and resolved, and a mail", tickets::life),
     ("patch-compliance: what is pending on this machine", updates::this_machine),
+    (
+        "disk-space, as strangers have it: signed, from a registry, approved, and refused with one bit turned",
+        strangers::signed,
+    ),
     ("a managed host: pending updates, an upgrade, and a service that was stopped", host::managed),
 ];
 
