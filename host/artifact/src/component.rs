@@ -48,6 +48,28 @@ pub(crate) struct Shape<'a> {
     strange: Vec<Misfit>,
 }
 
+/// What validating a component takes is some thirty times as much memory as its types, imports and tables have bytes. Python's have
+/// half a megabyte.
+pub(crate) const PARTS_BYTES_MAX: usize = 8 << 20;
+
+/// What a core module or a component inside counts for, however little is in it.
+const PART_BYTES: usize = 1 << 10;
+
+/// How many bytes a component has of what it takes to read it: all but code, data and custom sections. Nothing of it is decoded for
+/// that, so that nobody's bytes have this process grow before anybody has said a word about them.
+pub(crate) fn parts_bytes(bytes: &[u8]) -> Result<usize, BinaryReaderError> {
+    let mut parts = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload?;
+        parts = parts.saturating_add(match &payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => PART_BYTES,
+            Payload::CodeSectionStart { .. } | Payload::DataSection(_) | Payload::CustomSection(_) => 0,
+            part => part.as_section().map_or(0, |(_, range)| range.len()),
+        });
+    }
+    Ok(parts)
+}
+
 /// Reads what a component is made of. All of it is validated but the bodies of functions, which nothing here stands on: they are
 /// where they are compiled, and what is loaded was compiled.
 pub(crate) fn read(bytes: &[u8]) -> Result<Shape<'_>, BinaryReaderError> {
@@ -253,4 +275,44 @@ pub(crate) fn misfits(shape: &Shape<'_>, manifest: &Manifest) -> Vec<Misfit> {
 
 fn host_version() -> Version {
     Version::parse(env!("CARGO_PKG_VERSION")).unwrap_or_else(|_| Version::new(0, 0, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{Component, Module, ModuleSection, TypeSection, ValType};
+
+    use super::*;
+    use crate::{Error, verify_local};
+
+    fn of_modules(module: &Module, count: usize) -> Vec<u8> {
+        let mut component = Component::new();
+        for _ in 0..count {
+            component.section(&ModuleSection(module));
+        }
+        component.finish()
+    }
+
+    /// What is not too much is read, and then something else is wrong with it: it is no plugin.
+    fn is_too_much(bytes: Vec<u8>) -> bool {
+        matches!(verify_local(bytes, None).unwrap_err(), Error::TooManyParts(_))
+    }
+
+    #[test]
+    fn a_component_of_too_many_parts_is_not_read() {
+        let most = PARTS_BYTES_MAX / PART_BYTES;
+        assert!(is_too_much(of_modules(&Module::new(), most + 1)));
+        assert!(
+            !is_too_much(of_modules(&Module::new(), most)),
+            "the control: nothing is in it, and that is what is wrong"
+        );
+        let of_types = |count: u32| {
+            let mut types = TypeSection::new();
+            (0..count).for_each(|at| types.ty().function(vec![ValType::I32; at as usize % 900], []));
+            let mut module = Module::new();
+            module.section(&types);
+            module
+        };
+        assert!(is_too_much(of_modules(&of_types(20_000), 1)));
+        assert!(!is_too_much(of_modules(&of_types(1_000), 1)), "the control");
+    }
 }

@@ -169,6 +169,9 @@ pub enum Error {
     /// Too large to look at.
     #[error("the file has {0} bytes: a component has at most {COMPONENT_BYTES_MAX}")]
     TooLarge(usize),
+    /// Too much to be read.
+    #[error("its types, imports, tables and modules come to {0} bytes: at most {most} are read", most = component::PARTS_BYTES_MAX)]
+    TooManyParts(usize),
     /// Not a WebAssembly component, or an invalid one.
     #[error("not a valid WebAssembly component")]
     Component(#[source] wasmparser::BinaryReaderError),
@@ -281,6 +284,10 @@ pub fn verify_local(bytes: Vec<u8>, cache: Option<&Cache>) -> Result<Plugin, Err
 }
 
 fn verify(bytes: &[u8]) -> Result<Label, Error> {
+    let parts = component::parts_bytes(bytes).map_err(Error::Component)?;
+    if parts > component::PARTS_BYTES_MAX {
+        return Err(Error::TooManyParts(parts));
+    }
     let mut shape = component::read(bytes).map_err(Error::Component)?;
     let script = script::read(bytes)?;
     if let Some(script) = &script {

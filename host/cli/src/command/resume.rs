@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use artifact::Trust;
 use model::outcome::exit::SUSPENDED;
 use model::{Ended, Event, Outcome, Plan, RunId, Started, event};
 use runtime::Request;
@@ -73,7 +74,12 @@ async fn go_on(
         }
     };
     let spinner = Arc::new(Spinner::new(&started.plugin));
-    let prepared = context.prepare(&plugin, &started.grants).await?;
+    let grants = match plugin.trust() {
+        // Of what it was granted then, what its approval still grants.
+        Trust::Approved(approved) => approved.grants(),
+        Trust::Unsigned => &started.grants,
+    };
+    let prepared = context.prepare(&plugin, grants).await?;
     let request = Request {
         run,
         mode: started.mode,
