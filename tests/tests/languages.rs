@@ -99,11 +99,13 @@ fn json(said: &Said) -> Value {
 /// What every project goes through, whatever it is written in.
 #[track_caller]
 fn is_built_tested_inspected_and_run(shell: &Shell) {
-    // Wherever its author stands.
-    for (below, folder) in [("", "disk-report"), ("disk-report", ".")] {
+    // Wherever its author stands; and what is built again from the same sources is the same.
+    let [first, again] = [("", "disk-report"), ("disk-report", ".")].map(|(below, folder)| {
         let file = shell.remit(below, &["build", folder], 0).stdout;
         assert_eq!(file, format!("{folder}/dist/disk-report.wasm\n"));
-    }
+        fs::read(shell.path("disk-report/dist/disk-report.wasm")).unwrap()
+    });
+    assert!(first == again, "the second build gave other bytes");
     let tested = shell.remit("disk-report", &["test"], 0).stdout;
     assert!(tested.ends_with("3 fixtures, 0 failed\n"), "{tested}");
 
@@ -112,6 +114,10 @@ fn is_built_tested_inspected_and_run(shell: &Shell) {
     assert_eq!(capabilities.len(), 1, "{label}");
     assert_eq!((&label["name"], &capabilities[0]["capability"]), (&"disk-report".into(), &"device".into()));
     assert_eq!(label["parameters"]["properties"]["min-free-percent"]["default"], 10);
+    let packages = label["packages"].as_array().unwrap();
+    // componentize-py's own package names no licence, but a file of it.
+    let has = |name: &str| packages.iter().any(|it| it["name"] == name);
+    assert!(has("remit-sdk") && (has("componentize-qjs") || has("componentize-py")), "{label:#}");
     // A reader that is not ours says the same.
     let wit = wasm_tools::wit(&shell.path("disk-report/dist/disk-report.wasm"));
     let imports = wit.lines().filter_map(|line| line.trim().strip_prefix("import msp:automation/"));
@@ -361,5 +367,7 @@ fn a_package_is_bundled_and_fetch_asks_what_is_granted() {
     let names: Vec<&str> =
         ask["capabilities"].as_array().unwrap().iter().map(|it| it["capability"].as_str().unwrap()).collect();
     assert_eq!(names, ["device", "http [https://nowhere.invalid]"]);
+    let pad = serde_json::json!({ "name": "left-pad", "version": "1.3.0", "license": "WTFPL" });
+    assert!(ask["packages"].as_array().unwrap().contains(&pad), "{ask:#}");
     assert_ne!(shell.run(&[])["run"], run["run"]);
 }

@@ -1,6 +1,6 @@
 //! A plugin of one's own: written by `remit new`, built and run far from this repository.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tests::built;
@@ -58,6 +58,18 @@ fn a_new_plugin_is_built_and_run_outside_the_repository() {
     assert_eq!(shell.run("", &["new", "hello-there"]), "hello-there\n");
     let built = PathBuf::from(shell.run("hello-there", &["build"]).trim());
     assert!(built.ends_with("remit/hello-there.wasm") && built.is_file(), "{built:?}");
+    let first = std::fs::read(&built).unwrap();
+    // The same sources are the same bytes, wherever they lie.
+    std::fs::create_dir(shell.path("deeper")).unwrap();
+    shell.run("deeper", &["new", "hello-there"]);
+    std::fs::copy(shell.path("hello-there/Cargo.lock"), shell.path("deeper/hello-there/Cargo.lock")).unwrap();
+    assert_eq!(shell.run("deeper/hello-there", &["build"]).trim(), built.to_str().unwrap());
+    assert!(std::fs::read(&built).unwrap() == first, "another folder gave other bytes");
+    let home = shell.folder.path().to_str().unwrap().as_bytes();
+    let machine = [home, std::env::home_dir().unwrap().to_str().unwrap().as_bytes()].map(<[u8]>::to_vec);
+    let names = |folder: &Vec<u8>| first.windows(folder.len()).any(|it| it == folder);
+    assert!(!machine.iter().any(names), "a folder of this machine is in it");
+    has_its_packages(&shell, &built);
     let tested = shell.run("hello-there", &["test"]);
     assert!(tested.ends_with("3 fixtures, 0 failed\n"), "{tested}");
 
@@ -77,6 +89,33 @@ fn a_new_plugin_is_built_and_run_outside_the_repository() {
     let project = std::fs::read_to_string(shell.path("hello-there/.remit/sdk/Cargo.toml")).unwrap();
     assert!(!project.contains("workspace = true"), "it needs no workspace");
     assert!(shell.path("hello-there/.remit/sdk/wit/world.wit").is_file());
+}
+
+/// What was linked: the SDK and what it stands on, with versions and licences; no macro, and nothing that only builds.
+#[track_caller]
+fn has_its_packages(shell: &Shell, built: &Path) {
+    let label = shell.run("", &["--output", "json", "inspect", built.to_str().unwrap()]);
+    let label: serde_json::Value = serde_json::from_str(&label).unwrap();
+    let packages = label["packages"].as_array().unwrap();
+    let has = |name: &str| packages.iter().any(|it| it["name"] == name);
+    assert!(["remit-sdk", "serde_core", "schemars", "rust-std"].into_iter().all(has), "{label:#}");
+    assert!(!["serde_derive", "schemars_derive", "syn", "wit-parser", "hello-there"].into_iter().any(has), "{label:#}");
+    assert!(packages.iter().all(|it| it["license"].is_string() && it["version"].is_string()), "{label:#}");
+}
+
+#[test]
+fn a_script_is_packed_alike_wherever_it_lies() {
+    let shell = Shell::new();
+    let packed = |below: &str, text: &str| {
+        std::fs::create_dir_all(shell.path(below)).unwrap();
+        std::fs::write(shell.path(below).join("look.ts"), text).unwrap();
+        shell.run(below, &["build", "look.ts"]);
+        std::fs::read(shell.path(below).join("look.wasm")).unwrap()
+    };
+    let text = "export const manifest = { description: \"Looks\" };\nexport function detect(): void {}\n";
+    let first = packed("one", text);
+    assert!(first == packed("one", text) && first == packed("two/deeper", text));
+    assert!(first != packed("one", &format!("{text}// more\n")), "the control");
 }
 
 #[test]

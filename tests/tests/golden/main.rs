@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::versions;
-use tests::{built, msp, wasm_tools};
+use tests::{Remit, built, msp, wasm_tools};
 
 /// The most bytes of one, and of those of one version: they are in the repository for ever.
 const BYTES_MAX: usize = 150_000;
@@ -95,6 +95,34 @@ fn together_they_import_and_export_all_of_their_version() {
         assert_eq!(imported, all, "the plugins kept of {}", version.version);
         assert_eq!(exported.iter().map(String::as_str).collect::<Vec<_>>(), ["detection", "parameters", "remediation"]);
     }
+}
+
+#[test]
+fn what_a_kept_plugin_needs_and_how_two_differ_is_told() {
+    let (remit, folder) = (Remit::new(), folder(contract::VERSION));
+    let [looks, repairs] = ["looks", "repairs"].map(|name| folder.join(format!("{name}.wasm")).display().to_string());
+    for host in [contract::VERSION, env!("CARGO_PKG_VERSION")] {
+        let checked = remit.run(&["--output", "json", "check", &looks, "--host", host]).expect(0).json();
+        assert_eq!((&checked["fit"], &checked["host"]["contract"]), (&true.into(), &contract::VERSION.into()));
+    }
+    let unknown = remit.run(&["check", &looks, "--host", "99.0.0"]).expect(1);
+    assert!(unknown.stderr.contains(&format!("contract {} (remit ", contract::VERSION)), "{unknown}");
+
+    let differs = |old: &str, new: &str| {
+        let compared = remit.run(&["--output", "json", "inspect", new, "--against", old]).expect(0).json();
+        assert_eq!(compared["label"]["form"], "component");
+        compared["difference"].clone()
+    };
+    let grows = differs(&looks, &repairs);
+    let new: Vec<_> = grows["changes"].as_array().unwrap().iter().filter(|it| it["what"] == "capability").collect();
+    assert!(grows["grows"] == true && new.len() == 11 && new.iter().all(|it| it["grows"] == true), "{grows:#}");
+    assert_eq!(differs(&repairs, &looks)["grows"], false);
+    assert_eq!(differs(&looks, &looks)["changes"], serde_json::json!([]));
+    let shown = remit.run(&["inspect", &repairs, "--against", &looks]).expect(0).stdout;
+    assert!(
+        shown.contains("! capability `files-erase`: new: ") && shown.ends_with("it may do more than before (!)\n"),
+        "{shown}"
+    );
 }
 
 #[test]

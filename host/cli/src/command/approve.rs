@@ -97,7 +97,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         modes: args.modes.iter().map(|&mode| mode.into()).collect(),
         downgrade: args.downgrade,
     };
-    let granting = Granting::here(context)?;
+    let granting = Granting::here(context)?.by_approval();
     plugins.iter().for_each(|it| output::say(&format!("{}\n", Label::of(it, &granting).shown())));
     let path = args.out.join(format!("{}.approval.statement", args.name));
     let signed = args.key.make(&approval, &path, context)?;

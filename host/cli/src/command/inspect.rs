@@ -29,13 +29,10 @@ struct Compared<'a> {
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let granting = Granting::here(context)?;
-    let label = Label::of(&args.plugin.load(&Wanted::to_look(), context).await?.plugin, &granting);
+    let label = label(&args.plugin, &granting, context).await?;
     let difference = match &args.against {
         None => None,
-        Some(old) => {
-            let old = Label::of(&old.load(&Wanted::to_look(), context).await?.plugin, &granting);
-            Some(Difference::between(&old, &label))
-        }
+        Some(old) => Some(Difference::between(&self::label(old, &granting, context).await?, &label)),
     };
     match (context.output, &difference) {
         (Format::Json, None) => output::json(&label)?,
@@ -44,4 +41,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         (Format::Table, Some(difference)) => output::text(&format!("{}\n\n{}", label.shown(), difference.shown())),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn label(plugin: &Meant, granting: &Granting, context: &Context) -> anyhow::Result<Label> {
+    let found = plugin.load(&Wanted::to_look(), context).await?;
+    let granting = match found.is_installed {
+        true => granting.by_approval(),
+        false => granting.for_file(!found.statements.is_empty()),
+    };
+    Ok(Label::of(&found.plugin, &granting))
 }

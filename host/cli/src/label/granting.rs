@@ -48,17 +48,33 @@ impl Granted {
 }
 
 /// All that grants anything here.
+#[derive(Clone)]
 pub(crate) struct Granting {
     pub(super) allowed: Vec<Allow>,
     pub(super) trust: Option<trust::Trust>,
     pub(super) now: trust::Time,
+    /// Whether who runs it by hand has a say.
+    pub(super) has_hands: bool,
 }
 
 impl Granting {
     /// On this machine.
     pub(crate) fn here(context: &Context) -> anyhow::Result<Self> {
         let allowed = context.host_policy()?.allow;
-        Ok(Self { allowed, trust: keys::believed(context)?, now: keys::now(context) })
+        Ok(Self { allowed, trust: keys::believed(context)?, now: keys::now(context), has_hands: true })
+    }
+
+    /// The same for what is installed, or signed where a root is pinned: it runs as it was approved, or not at all.
+    pub(crate) fn by_approval(&self) -> Self {
+        Self { has_hands: false, ..self.clone() }
+    }
+
+    /// For a plugin that lies there as a file: signed or not.
+    pub(crate) fn for_file(&self, is_signed: bool) -> Self {
+        match is_signed && self.trust.is_some() {
+            true => self.by_approval(),
+            false => self.clone(),
+        }
     }
 
     /// Who grants each interface that a plugin asks for: its approvals, or else who runs it by hand.
@@ -81,9 +97,8 @@ impl Granting {
                 .capabilities
                 .get(row.name)
                 .is_some_and(|wish| wish.scope.iter().any(|entry| capability::reaches_inside(row.scope, entry)));
-            match (granted.is_empty(), is_missing) {
+            match (granted.is_empty(), is_missing || !self.has_hands) {
                 (false, _) => granted,
-                // Where the MSP decides, a hand does not: `run` asks for an approval of what is signed.
                 (true, true) => vec![Granted::Nobody],
                 (true, false) if row.class > contract::Class::L1 || asks_inside => vec![Granted::HostPolicy],
                 (true, false) => vec![Granted::Hand],

@@ -8,7 +8,7 @@ const SERVICE: &str = "service: { scope: [\"cups*\"], reason: \"Looks whether it
 
 fn by_hand(allowed: &[&str]) -> Granting {
     let allow = |text: &&str| Allow { plugin: None, capability: text.parse().unwrap() };
-    Granting { allowed: allowed.iter().map(allow).collect(), trust: None, now: Time::from_ms(0) }
+    Granting { allowed: allowed.iter().map(allow).collect(), trust: None, now: Time::from_ms(0), has_hands: true }
 }
 
 /// The label of a script: its imports, what its manifest says of itself, its capabilities, and what else that has.
@@ -57,6 +57,7 @@ fn who_grants_is_said_and_nobody_is_nobody() {
     assert_eq!(granted(&by_hand(&[])), [Granted::Nobody]);
     assert_eq!(granted(&by_hand(&["service-control [nginx]"])), [Granted::Nobody]);
     assert_eq!(granted(&by_hand(&["service-control [cups]"])), [Granted::HostPolicy]);
+    assert_eq!(granted(&by_hand(&["service-control [cups]"]).by_approval()), [Granted::Nobody], "a hand has no say");
 }
 
 /// Whatever steers a terminal, or makes one line look like two.

@@ -16,7 +16,6 @@ const TARGET: &str = "wasm32-wasip2";
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Member>,
-    workspace_root: PathBuf,
     target_directory: PathBuf,
 }
 
@@ -76,11 +75,8 @@ pub(super) fn compile(folder: &Path) -> anyhow::Result<Built> {
 
 /// Where a panic names its file, no folder of this machine is named: the same sources are the same bytes wherever they lie.
 fn forget_folders(build: &mut Command, metadata: &Metadata) {
-    // The last that fits is taken.
-    let mut folders = vec![
-        (metadata.workspace_root.clone(), "/plugin".to_owned()),
-        (metadata.target_directory.clone(), "/target".to_owned()),
-    ];
+    // Of its own workspace cargo names files from there. The last that fits is taken.
+    let mut folders = vec![(metadata.target_directory.clone(), "/target".to_owned())];
     if let Some(cargo) = tool::cargo_home() {
         folders.push((cargo.join("git/checkouts"), "/cargo/git".to_owned()));
         let registries = std::fs::read_dir(cargo.join("registry/src")).into_iter().flatten().flatten();
