@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::installed::Wanted;
 use crate::label::{Difference, Granting, Label};
-use crate::meant::{self, Meant};
+use crate::meant::{self, Meant, Origin};
 use crate::output::{self, Format};
 
 /// Show a plugin's label: what it is, what it may touch and why, and who grants it
@@ -45,9 +45,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
 
 async fn label(plugin: &Meant, granting: &Granting, context: &Context) -> anyhow::Result<Label> {
     let found = plugin.load(&Wanted::to_look(), context).await?;
-    let granting = match found.is_installed {
-        true => granting.by_approval(),
-        false => granting.for_file(!found.statements.is_empty()),
+    let granting = match found.origin {
+        Origin::Installed(_) => granting.by_approval(),
+        Origin::File => granting.for_file(!found.statements.is_empty()),
     };
     Ok(Label::of(&found.plugin, &granting))
 }

@@ -49,7 +49,8 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let is_new = |it: &&Signed| believed.iter().all(|one| one.statement() != it.statement());
     statements.extend(kept.statements.all().iter().filter(is_new).map(|signed| About::of(signed, false)));
     let installed = Row::of(&kept, &plugins, &args.device, context)?;
-    let shown = Shown { label: Label::of(&kept.plugin, &Granting::here(context)?), installed, statements };
+    let shown =
+        Shown { label: Label::of(&kept.plugin, &Granting::here(context)?.by_approval()), installed, statements };
     match context.output {
         Format::Json => output::json(&shown)?,
         Format::Table => shown.print(),

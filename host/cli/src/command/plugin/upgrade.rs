@@ -247,7 +247,7 @@ impl Upgrade<'_> {
             reasons.push(format!("it is called `{}`, and not `{}` (relabelled)", about.name, current.entry.name));
         }
         let standing = offer.look(&self.target.plugins, self.target.device, reasons, context);
-        let old = Label::of(&current.plugin, &Granting::here(context)?);
+        let old = Label::of(&current.plugin, &Granting::here(context)?.by_approval());
         let new = offer.label(&self.target.plugins, standing.is_ok(), context)?;
         let difference = Difference::between(&old, &new);
         say(&format!("{}\n\n{}", new.shown(), difference.shown()));
