@@ -50,7 +50,7 @@ impl Story {
     fn publish(&self, file: &str) {
         self.msp.run_on(&self.publisher, &["sign", file, "--key", "remit"]).expect(0);
         let pushed = on(&self.msp, &self.publisher, &["plugin", "push", file, &self.there]);
-        println!("push {}: {}", pushed["to"], pushed["traffic"]);
+        eprintln!("push {}: {}", pushed["to"], pushed["traffic"]);
     }
 
     /// The whole way, for a plugin `look` of which version 2 asks for one capability more.
@@ -60,7 +60,7 @@ impl Story {
 
         // A machine that knows nobody.
         let arrived = self.ok(&["plugin", "install", &old]);
-        println!("install {old}: {}", arrived["traffic"]);
+        eprintln!("install {old}: {}", arrived["traffic"]);
         assert_eq!(arrived["installed"][0]["approved"], json!([]));
         self.refused(&["run", "look"], &["no-root"]);
         assert_eq!(self.machine.runs()[0]["ended"]["outcome"], "refused", "a refusal has a record");
@@ -242,6 +242,7 @@ fn what_its_publisher_took_back_is_not_taken_up_and_what_runs_goes_on() {
     assert!(told.stderr.contains("another key signed the plugin"), "{told}");
     let looked = story.msp.run_on(&story.machine, &["--output", "json", "plugin", "upgrade", "--dry-run"]).expect(20);
     assert_eq!(looked.json()[0]["newer"], "2.0.0", "{looked}");
+    assert!(looked.stderr.contains("ends nothing of it"), "{looked}");
 
     // Approvals of before hold, and these are of the second before.
     thread::sleep(Duration::from_millis(1100));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tests::files::Files;
-use tests::msp::{DEVICE, look};
+use tests::msp::{DEVICE, look, trust_of_latest};
 use tests::registry::{Registry, skopeo};
 use tests::{Msp, Remit};
 
@@ -216,4 +216,50 @@ fn what_is_not_what_was_signed_named_or_locked_is_not_installed() {
     let other = with("again.wasm").expect(1);
     assert!(other.stderr.contains("it is about other plugins"), "{other}");
     with("one.wasm").expect(0);
+    for ending in ["", ".sig"] {
+        let from = msp.folder.join(format!("one.approval.statement{ending}"));
+        fs::copy(from, msp.folder.join(format!("again.wasm.statement.2{ending}"))).unwrap();
+    }
+    remove();
+    let told = install(&["again.wasm"]).expect(0);
+    assert!(told.stderr.contains("is about other plugins"), "{told}");
+    let approvals = |machine: &Remit| fs::read_dir(machine.state().join("trust/approval")).map_or(0, Iterator::count);
+    assert_eq!(approvals(&machine), 0, "and it was not taken");
+    remove();
+    install(&[&at("2.0.0")]).expect(20);
+    fs::rename(msp.folder.join("again.wasm.statement.2"), msp.folder.join("one.wasm.statement.2")).unwrap();
+    fs::rename(msp.folder.join("again.wasm.statement.2.sig"), msp.folder.join("one.wasm.statement.2.sig")).unwrap();
+    install(&["one.wasm"]).expect(0);
+    assert_eq!(approvals(&machine), 1, "beside its own it is");
+}
+
+#[test]
+fn an_address_and_a_file_are_as_good_as_a_registry() {
+    let msp = Msp::new();
+    let served = Files::serve(&msp.folder);
+    let (address, file) = (format!("{served}/look.wasm"), "look.wasm".to_owned());
+    for source in [&address, &file] {
+        let machine = msp.machine();
+        let upgrade = |code| {
+            let ran = msp.run_on(&machine, &["--output", "json", "plugin", "upgrade"]).expect(code).json();
+            (ran[0]["became"].as_str().unwrap().to_owned(), ran[0]["means"].as_str().unwrap().to_owned())
+        };
+        let became = |what: &str, means: &str| (what.to_owned(), means.to_owned());
+        msp.script("look", "1.0.0", DEVICE);
+        msp.run_on(&machine, &["plugin", "install", source]).expect(0);
+        assert_eq!(upgrade(0), became("newest", "1.0.0"));
+        msp.script("look", "1.1.0", DEVICE);
+        let other = msp.run_on(&machine, &["plugin", "install", source]).expect(20);
+        assert_eq!(other.codes(), ["lock-mismatch"], "what is locked is not changed by accident\n{other}");
+        msp.run_on(&machine, &["approve", source, "--name", "look", "--client", "*", "--key", "rob"]).expect(0);
+        assert_eq!(upgrade(0), became("upgraded", "1.1.0"));
+        msp.run_on(&machine, &["run", "look"]).expect(0);
+        assert_eq!(trust_of_latest(&machine), "signed by remit, approved by rob in look");
+    }
+    // A carrier that has gone is no reason to fail.
+    let machine = msp.machine();
+    msp.run_on(&machine, &["plugin", "install", &file]).expect(0);
+    fs::remove_file(msp.folder.join(&file)).unwrap();
+    let told = msp.run_on(&machine, &["plugin", "upgrade"]).expect(0);
+    assert!(told.stderr.contains("which is not here"), "{told}");
 }

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use artifact::Plugin;
 use distribution::Attachment;
 use model::{Digest, Grants, Mode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use trust::statement::{self, Approval};
+use trust::statement::{self, Approval, Revocation};
 use trust::{Check, Decision, Kind, Name, Refusal, Request, Signed, Trust};
 
 use crate::context::Context;
@@ -90,38 +91,52 @@ impl Statements {
         }
     }
 
-    /// Has this machine believe the revocations and approvals among them that were signed by who may; all others are told, and
+    /// Has this machine believe what among them says something of this plugin and was signed by who may; the others are told, and
     /// left. Nothing is kept where somebody only asks what would be.
-    pub(crate) fn take(&self, about: Digest, trust: &mut Trust, keep: bool, context: &Context) -> anyhow::Result<()> {
+    pub(crate) fn take(&self, about: &Plugin, trust: &mut Trust, keep: bool, context: &Context) -> anyhow::Result<()> {
+        let plugin = about.statement()?;
         let of_kind = |kind: Kind| self.signed.iter().filter(move |it| it.kind().is_ok_and(|found| found == kind));
         // Revocations first: what they end is not taken.
         for signed in of_kind(Kind::Revocation).chain(of_kind(Kind::Approval)) {
+            let kind = signed.kind().map_or_else(|_| "statement".to_owned(), |kind| kind.to_string());
             // Else whoever carries one plugin decides when the approval of another is replaced.
-            if is_about_others(signed, about) {
-                say("note: an approval that came with it is about other plugins: `remit take` takes it");
+            if !is_about(signed, plugin.digest).unwrap_or_default() {
+                say(&format!("note: the {kind} that came with it is about other plugins: `remit take` takes it"));
                 continue;
             }
-            match trust.take(signed, keys::now(context)) {
-                Ok(taken) if taken.is_new => {
-                    if keep {
-                        keys::folder(context)?.keep(&taken, signed, trust)?;
-                    }
-                    say(&format!("the {} `{}` that came with it is believed", taken.kind, taken.subject));
-                }
-                Ok(_) => {}
+            let mut then = trust.clone();
+            let taken = match then.take(signed, keys::now(context)) {
+                Ok(taken) if taken.is_new => taken,
+                Ok(_) => continue,
                 Err(refusals) => {
-                    let kind = signed.kind().map_or_else(|_| "statement".to_owned(), |kind| kind.to_string());
                     let why: Vec<String> = refusals.iter().map(keys::with_code).collect();
-                    say(&format!("note: a {kind} that came with it is not believed: {}", why.join("; ")));
+                    say(&format!("note: the {kind} that came with it is not believed: {}", why.join("; ")));
+                    continue;
                 }
+            };
+            // What ends nothing is not kept: a publisher may write as many of these as it likes, and of others' plugins too.
+            let ended = |trust: &Trust| (trust.revoked(&plugin), trust.retired(&plugin));
+            if taken.kind == Kind::Revocation && ended(&then) == ended(trust) {
+                say("note: a revocation that came with it ends nothing of it");
+                continue;
             }
+            if keep {
+                keys::folder(context)?.keep(&taken, signed, &then)?;
+            }
+            *trust = then;
+            say(&format!("the {kind} `{}` that came with it is believed", taken.subject));
         }
         Ok(())
     }
 }
 
-fn is_about_others(signed: &Signed, plugin: Digest) -> bool {
-    statement::read::<Approval>(signed.statement()).is_ok_and(|approval| !approval.body.plugins.contains(&plugin))
+/// Whether what travels with a plugin is about it. Other kinds of statements do not travel.
+pub(crate) fn is_about(signed: &Signed, plugin: Digest) -> anyhow::Result<bool> {
+    Ok(match signed.kind()? {
+        Kind::Approval => statement::read::<Approval>(signed.statement())?.body.plugins.contains(&plugin),
+        Kind::Revocation => statement::read::<Revocation>(signed.statement())?.body.plugins.contains(&plugin),
+        other => bail!("a statement of the kind `{other}` does not travel with a plugin: hosts `remit take` it"),
+    })
 }
 
 /// As it travels.
@@ -169,6 +184,15 @@ impl Device {
         }
         let decisions = statements.of_publisher().into_iter().map(decide);
         Ok(decisions.min_by_key(|it| it.refusals().count()).unwrap_or_else(|| refused(Refusal::NoSignature)))
+    }
+
+    /// What a reviewer types who approves it here. The approval is called as its version, so that one of another version stays.
+    pub(crate) fn approve_line(&self, plugin: &Plugin) -> String {
+        let about = &plugin.manifest().plugin;
+        let (name, version) = (&about.name, about.version.to_string());
+        let client = self.client.as_ref().map_or("'*'", |client| client.as_str());
+        let called = format!("{name}-{}", version.replace('+', "_"));
+        format!("a reviewer approves it: `remit approve {name}@{version} --name {called} --client {client}`")
     }
 
     /// The modes in which a plugin is approved; and why not in the others, each reason once.

@@ -152,7 +152,7 @@ pub enum Error {
     },
     /// A tag is not what it was when it was locked.
     #[error(
-        "{reference} was {locked} when it was locked, and is {found} now: somebody moved the tag; `upgrade` takes the new one"
+        "{reference} was {locked} when it was locked, and is {found} now: what is there was changed, or a tag moved; `remit plugin upgrade` takes newer versions"
     )]
     TagMoved {
         /// Which tag.

@@ -142,7 +142,7 @@ impl Args {
         let mut refusals: Vec<String> = offer.relabelled().into_iter().collect();
         let mut retired = None;
         if let Some(mut trust) = trust.cloned() {
-            offer.statements.take(offer.plugin.digest(), &mut trust, false, context)?;
+            offer.statements.take(&offer.plugin, &mut trust, false, context)?;
             let wishes = vouched::wishes(&offer.plugin, Map::new());
             let device = Device::of(self.clients.iter().find_map(|client| client.parse().ok()));
             let about = (&offer.plugin, &offer.statements);

@@ -31,8 +31,6 @@ use std::process::ExitCode;
 
 use crate::context::Context;
 
-pub(crate) use run::approve_line;
-
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     New(new::Args),

@@ -21,7 +21,6 @@ use crate::watch::Spinner;
 use crate::{exit, meant, script_runtimes, suspended, vouched};
 
 pub(super) use ask::{Asks, How, limits, request};
-pub(crate) use grant::approve_line;
 
 /// Run a plugin once on this machine
 #[derive(clap::Args)]

@@ -24,6 +24,11 @@ impl Trust {
         approvals.map(|it| it.signed()).chain(revocations.map(|it| it.signed())).collect()
     }
 
+    /// Whether a plugin was ended for good by who may: it does not run, whatever was approved.
+    pub fn revoked(&self, plugin: &Plugin) -> Option<Refusal> {
+        self.ended.check_plugin(plugin).err()
+    }
+
     /// Whether a plugin was retired by who may: it is no longer taken up, and approvals of before hold.
     pub fn retired(&self, plugin: &Plugin) -> Option<Refusal> {
         self.ended.retired(plugin, None)

@@ -5,6 +5,7 @@ mod folder;
 mod formats;
 mod hardware;
 mod indexes;
+mod on_its_way;
 mod openssh;
 mod standing;
 mod world;

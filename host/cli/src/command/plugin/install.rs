@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::locked::LockFile;
 use super::offer::{Offer, Standing, words};
 use super::{Wire, listed};
-use crate::command::approve_line;
 use crate::context::Context;
 use crate::installed::Plugins;
 use crate::keys;
@@ -27,7 +26,7 @@ pub(super) struct Args {
     sources: Vec<String>,
 
     #[command(flatten)]
-    into: Into,
+    held: Held,
 
     #[command(flatten)]
     way: Way,
@@ -35,7 +34,7 @@ pub(super) struct Args {
 
 /// What it is held against.
 #[derive(clap::Args)]
-pub(super) struct Into {
+pub(super) struct Held {
     /// Take what this lock file says each name stands for, and write there what is new, instead of into this machine's own
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
@@ -72,11 +71,11 @@ struct Told<'a> {
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let (fetcher, network) = args.way.open(context)?;
-    let mut target = args.into.open(context)?;
+    let mut target = args.held.open(context)?;
     let wanted = match args.sources.is_empty() {
-        true => target.lock.lock.all().iter().map(Wanted::locked).collect::<anyhow::Result<Vec<_>>>()?,
+        true => target.lock.lock.all().iter().map(Asked::locked).collect::<anyhow::Result<Vec<_>>>()?,
         false => {
-            args.sources.iter().map(|it| Wanted::typed(it, &target.lock, context)).collect::<anyhow::Result<_>>()?
+            args.sources.iter().map(|it| Asked::typed(it, &target.lock, context)).collect::<anyhow::Result<_>>()?
         }
     };
     if wanted.is_empty() {
@@ -91,17 +90,17 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 }
 
 /// The same for what is an archive.
-pub(super) async fn run_archive(archive: &Path, into: &Into, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) async fn run_archive(archive: &Path, held: &Held, context: &Context) -> anyhow::Result<ExitCode> {
     let source = Source::Archive(archive.to_owned());
     // It reaches nobody: an archive is a file.
     let (fetcher, _) = Way::default().open(context)?;
     let offer = Offer::fetch(&source, &source, &fetcher).await?;
-    let arrived = into.open(context)?.install(&offer, None, context)?;
+    let arrived = held.open(context)?.install(&offer, None, context)?;
     tell(&[arrived], None, context.output)
 }
 
 /// What is to be installed.
-struct Wanted {
+struct Asked {
     source: Source,
     /// Where it is asked for: the same, or held to what it stood for once.
     from: Source,
@@ -109,7 +108,7 @@ struct Wanted {
     listed: Option<Digest>,
 }
 
-impl Wanted {
+impl Asked {
     fn locked(locked: &Locked) -> anyhow::Result<Self> {
         let source: Source = locked.source.parse()?;
         let from = locked.manifest.map_or_else(|| source.clone(), |manifest| source.held_to(manifest));
@@ -139,7 +138,7 @@ pub(super) struct Target<'a> {
     pub(super) device: &'a Device,
 }
 
-impl Into {
+impl Held {
     pub(super) fn open(&self, context: &Context) -> anyhow::Result<Target<'_>> {
         let plugins = Plugins::open(keys::believed(context)?, context)?;
         Ok(Target { plugins, lock: LockFile::open(self.lock.as_deref(), context)?, device: &self.device })
@@ -186,7 +185,7 @@ pub(super) fn tell_standing(plugin: &Plugin, standing: &Standing, device: &Devic
     match standing.modes.as_slice() {
         [] => {
             say(&format!("{name} is not approved here: {}", standing.missing.join("; ")));
-            say(&approve_line(plugin, device));
+            say(&device.approve_line(plugin));
         }
         modes => say(&format!("{name} is approved here for {}", words(modes))),
     }

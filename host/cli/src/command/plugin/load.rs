@@ -18,12 +18,12 @@ pub(super) struct Args {
     file: Option<PathBuf>,
 
     #[command(flatten)]
-    into: install::Into,
+    held: install::Held,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let Some(file) = &args.file else {
-        return install::run_archive(&args.archive, &args.into, context).await;
+        return install::run_archive(&args.archive, &args.held, context).await;
     };
     let from = args.archive.display().to_string();
     let archive = File::open(&args.archive).with_context(|| from.clone())?;

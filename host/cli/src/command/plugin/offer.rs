@@ -68,7 +68,7 @@ impl Offer {
     /// Has this machine believe what came with it, as far as it was signed by who may.
     pub(in crate::command) fn take(&self, plugins: &mut Plugins, keep: bool, context: &Context) -> anyhow::Result<()> {
         match &mut plugins.trust {
-            Some(trust) => self.statements.take(self.plugin.digest(), trust, keep, context),
+            Some(trust) => self.statements.take(&self.plugin, trust, keep, context),
             None => Ok(()),
         }
     }

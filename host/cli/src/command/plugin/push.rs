@@ -3,9 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use distribution::{Existing, Source};
-use model::Digest;
-use trust::statement::{self, Approval, Revocation};
-use trust::{Kind, Signed, file};
+use trust::file;
 
 use super::Moved;
 use crate::context::Context;
@@ -42,7 +40,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let (plugin, mut package) = args.plugin.read(context)?;
     for path in &args.with {
         let signed = file::read(path)?;
-        if !is_about(&signed, plugin.digest())? {
+        // Whoever fetches the plugin takes it from there, so it must be worth taking.
+        if !vouched::is_about(&signed, plugin.digest())? {
             bail!("{}: it is about other plugins than {}", path.display(), plugin.digest());
         }
         package.attachments.push(vouched::attachment(&signed));
@@ -54,13 +53,4 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let moved = Moved::new(&plugin, &package, format!("oci://{}", pushed.reference));
     let (manifest, traffic) = (Some(pushed.manifest.to_string()), Some(network.traffic().into()));
     Moved { manifest, traffic, ..moved }.print(context.output)
-}
-
-/// Whoever fetches the plugin takes it from there, so it must be worth taking.
-fn is_about(signed: &Signed, plugin: Digest) -> anyhow::Result<bool> {
-    Ok(match signed.kind()? {
-        Kind::Approval => statement::read::<Approval>(signed.statement())?.body.plugins.contains(&plugin),
-        Kind::Revocation => statement::read::<Revocation>(signed.statement())?.body.plugins.contains(&plugin),
-        other => bail!("a statement of the kind `{other}` does not travel with a plugin: hosts `remit take` it"),
-    })
 }

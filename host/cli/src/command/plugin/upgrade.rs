@@ -7,9 +7,8 @@ use model::outcome::exit;
 use serde::Serialize;
 use tabled::Tabled;
 
-use super::install::{Into, Target};
+use super::install::{Held, Target};
 use super::offer::Offer;
-use crate::command::approve_line;
 use crate::context::Context;
 use crate::fault::Refused;
 use crate::installed::{Kept, Wanted};
@@ -29,7 +28,7 @@ pub(super) struct Args {
     dry_run: bool,
 
     #[command(flatten)]
-    into: Into,
+    held: Held,
 
     #[command(flatten)]
     way: Way,
@@ -88,7 +87,7 @@ impl fmt::Display for Became {
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let (fetcher, _) = args.way.open(context)?;
-    let target = args.into.open(context)?;
+    let target = args.held.open(context)?;
     let mut names = args.names.clone();
     if names.is_empty() {
         names = target.plugins.folder.list()?.into_iter().map(|entry| entry.name).collect();
@@ -161,6 +160,12 @@ impl Upgrade<'_> {
     async fn ask(&mut self, current: &Kept, context: &Context) -> anyhow::Result<Answer> {
         let (entry, source) = (&current.entry, current.entry.source.parse::<Source>()?);
         let mut answer = Answer { same: None, newer: None };
+        if let Source::File(path) | Source::Archive(path) = &source
+            && !path.exists()
+        {
+            say(&format!("note: {} came from {source}, which is not here", entry.name));
+            return Ok(answer);
+        }
         let Source::Oci(reference) = &source else {
             let offer = Offer::fetch(&source, &source, &self.fetcher).await?;
             offer.take(&mut self.target.plugins, !self.is_dry, context)?;
@@ -278,7 +283,7 @@ impl Upgrade<'_> {
             return Ok(());
         }
         row.became = Became::Refused;
-        row.next = Some(approve_line(&offer.plugin, self.target.device));
+        row.next = Some(self.target.device.approve_line(&offer.plugin));
         row.missing = standing.missing;
         let still = match before.is_empty() {
             true => format!("{} is not approved here either", row.means),

@@ -17,7 +17,7 @@ use crate::fault::Refused;
 use crate::keys;
 use crate::machine::Machine;
 use crate::meant::Origin;
-use crate::vouched::{Device, Statements};
+use crate::vouched::Statements;
 
 use super::Args;
 
@@ -45,7 +45,7 @@ pub(super) fn by_approval(
     let decision = args.device.decide((&plugin, statements), &wishes, request.mode, &trust, context)?;
     let Some(approved) = decision.approved.clone() else {
         let next = match is_installed && decision.against_publisher().next().is_none() {
-            true => approve_line(&plugin, &args.device),
+            true => args.device.approve_line(&plugin),
             false => "`remit verify` shows every check".to_owned(),
         };
         let next = Some(next);
@@ -65,17 +65,6 @@ fn no_root() -> Refused {
     let next = "`remit root pin FILE` and `remit take` what the MSP signed; or by hand: `remit plugin pull` writes a file, which \
                 `remit run FILE` runs unsigned";
     Refused { next: Some(next.to_owned()), ..Refused::because(vec![reason.to_owned()]) }
-}
-
-/// The line that approves it, for a reviewer. Its name has the version, so that the approval of another one stays as it is.
-pub(crate) fn approve_line(plugin: &Plugin, device: &Device) -> String {
-    let about = &plugin.manifest().plugin;
-    let (name, version) = (&about.name, about.version.to_string());
-    let client = device.client.as_ref().map_or("'*'", |client| client.as_str());
-    format!(
-        "a reviewer approves it: `remit approve {name}@{version} --name {name}-{} --client {client}`",
-        version.replace('+', "_")
-    )
 }
 
 /// What the manifest asks for, as far as host policy and the command line allow it.
