@@ -167,7 +167,7 @@ impl fmt::Debug for Plugin {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Too large to look at.
-    #[error("the file has {0} bytes: a component has at most {COMPONENT_BYTES_MAX}")]
+    #[error("the file has {0} bytes or more: a component has at most {COMPONENT_BYTES_MAX}")]
     TooLarge(usize),
     /// Too much to be read.
     #[error("its types, imports, tables and modules come to {0} bytes: at most {most} are read", most = component::PARTS_BYTES_MAX)]

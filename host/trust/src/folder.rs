@@ -161,12 +161,20 @@ impl Folder {
         }
     }
 
-    /// Keeps which versions ran, where that has changed.
+    /// Keeps which versions ran, where that has changed; what another process has kept meanwhile stays.
     pub fn keep_versions(&self, trust: &Trust) -> Result<(), Error> {
-        if self.versions()? == *trust.versions() {
+        let kept = self.versions()?;
+        let mut newest = kept.clone();
+        for (name, version) in trust.versions() {
+            let place = newest.entry(name.clone()).or_insert_with(|| version.clone());
+            if *place < *version {
+                place.clone_from(version);
+            }
+        }
+        if newest == kept {
             return Ok(());
         }
-        let text = serde_json::to_vec(trust.versions()).unwrap_or_default();
+        let text = serde_json::to_vec(&newest).unwrap_or_default();
         file::replace(&self.0.join(VERSIONS), &text)
     }
 

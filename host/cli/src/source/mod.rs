@@ -9,6 +9,8 @@ mod stage;
 mod tool;
 mod world;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -29,8 +31,16 @@ pub(crate) async fn load(path: &Path, cache: Option<&Cache>) -> anyhow::Result<P
         true => (build(path).await?, Some(path.join("plugin.toml"))),
         false => (path.to_owned(), None),
     };
-    let bytes = std::fs::read(&file).with_context(|| format!("{}", file.display()))?;
+    let bytes = read_bounded(&file).with_context(|| format!("{}", file.display()))?;
     artifact::verify_local(bytes, cache).map_err(|error| refused(error, manifest.as_deref(), &file))
+}
+
+/// A file of which no more is read than tells that it is too large: some have no end.
+fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
+    let most = u64::try_from(artifact::COMPONENT_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    File::open(file)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A script as a plugin's bytes.

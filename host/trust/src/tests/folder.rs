@@ -46,6 +46,7 @@ fn what_was_kept_is_believed_again() {
 fn which_versions_ran_is_kept() {
     let world = World::new();
     let (_place, folder) = filled(&world);
+    let before = folder.load().unwrap().unwrap().trust;
     let mut loaded = folder.load().unwrap().unwrap();
     let approved = world.decide(&loaded.trust, world.client.as_ref(), &world.tags).approved.unwrap();
     loaded.trust.ran(&approved);
@@ -54,6 +55,9 @@ fn which_versions_ran_is_kept() {
     let mut older = World::new();
     older.plugin.version = Version::new(1, 1, 9);
     older.said.body.version = older.plugin.version.clone();
+    assert!(!decides(&older, &folder));
+    // One that was loaded before, and keeps what it knows, takes nothing back.
+    folder.keep_versions(&before).unwrap();
     assert!(!decides(&older, &folder));
     std::fs::remove_file(_place.path().join("trust/versions.json")).unwrap();
     assert!(decides(&older, &folder), "the control");
