@@ -74,10 +74,17 @@ fn what_this_host_lacks_is_said_by_interface_and_version_and_never_by_a_linker()
         }
     }
     // The control: the same plugin, unchanged.
-    for command in ["check", "inspect"] {
-        msp.ok(&[command, "signed.wasm"]);
-    }
-    msp.approve("signed.wasm", &["--grant", "secrets"]);
+    msp.ok(&["check", "signed.wasm"]);
+    let granted = || {
+        let label = msp.ok(&["--output", "json", "inspect", "signed.wasm"]).json();
+        label["capabilities"].as_array().unwrap().iter().map(|it| it["granted"].clone()).collect::<Vec<_>>()
+    };
+    assert!(granted().iter().all(|it| *it == serde_json::json!([{ "by": "nobody" }])), "{:?}", granted());
+    let approve = ["approve", "signed.wasm", "--name", "look", "--client", "*", "--grant", "device", "--key", "rob"];
+    let approved = msp.ok(&approve);
+    assert!(approved.stderr.contains("functions used") && approved.stderr.contains("nobody yet"), "{approved}");
+    let by_rob = |it: &serde_json::Value| (it[0]["by"] == "approval") && it[0]["reviewer"] == "rob";
+    assert!(granted().iter().all(by_rob), "{:?}", granted());
     msp.ok(&["verify", "signed.wasm"]);
     fs::remove_file(msp.folder.join("signed.wasm.statement")).unwrap();
     let remit = Remit::new();
