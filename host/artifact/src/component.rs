@@ -48,9 +48,9 @@ pub(crate) struct Shape<'a> {
     strange: Vec<Misfit>,
 }
 
-/// What validating a component takes is some thirty times as much memory as its types, imports and tables have bytes. Python's have
-/// half a megabyte.
-pub(crate) const PARTS_BYTES_MAX: usize = 8 << 20;
+/// What validating a component takes is up to forty times as much memory as its types, imports and tables have bytes. Python's have
+/// 330 KB.
+pub(crate) const PARTS_BYTES_MAX: usize = 4 << 20;
 
 /// What a core module or a component inside counts for, however little is in it.
 const PART_BYTES: usize = 1 << 10;
