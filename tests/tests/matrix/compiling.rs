@@ -7,10 +7,11 @@ use artifact::Plugin;
 use model::Grants;
 use runtime::{Compiler, Engine, Error, Options, Refusal};
 
+use crate::Attack;
 use crate::components::{grows, huge};
 use crate::scene::with_manifest;
 
-pub(crate) const ATTACKS: &[(&str, fn(&str))] = &[
+pub(crate) const ATTACKS: &[Attack] = &[
     ("a component that compiles for minutes", |of| {
         stopped(of, minutes(), Limits { seconds: 3, mib: 2 << 10 }, "more than 3 s")
     }),

@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::Attack;
 use crate::documents::Made;
 use crate::scene::{Place, Scene, about, plugin};
 
-pub(crate) const ATTACKS: &[(&str, fn(&str))] = &[
+pub(crate) const ATTACKS: &[Attack] = &[
     ("cache file replaced", |of| rebuilt(of, flipped)),
     ("cache file replaced", |of| rebuilt(of, emptied)),
     ("cache file replaced", |of| rebuilt(of, of_another_plugin)),

@@ -33,6 +33,9 @@ const ASKED: &[&str] = &[
     "a component that compiles for minutes", "a component that eats memory while compiling",
 ];
 
+/// What an attack is called, and how it is played with its control.
+pub(crate) type Attack = (&'static str, fn(&str));
+
 /// What an attack meets.
 pub(crate) enum Meets {
     /// The run is refused with these codes and no others.

@@ -16,6 +16,12 @@ use trust::{Folder, Signed, Trust, file};
 use crate::components;
 use crate::documents::{self, Made, day, grants, name};
 
+/// What becomes of bytes on their way.
+pub(crate) type Change = Arc<dyn Fn(&mut Vec<u8>)>;
+
+/// What becomes of a statement on its way.
+pub(crate) type ChangeSigned = Arc<dyn Fn(Signed) -> Signed>;
+
 /// Everything that a run depends on.
 pub(crate) struct Scene {
     pub(crate) root: Made<Root>,
@@ -30,9 +36,9 @@ pub(crate) struct Scene {
     /// Whether roster and approval are brought so too, because one of them is what is wrong.
     pub(crate) brings_all: bool,
     /// What becomes of the file on its way.
-    pub(crate) carry: Arc<dyn Fn(&mut Vec<u8>)>,
+    pub(crate) carry: Change,
     /// What becomes of the statement beside it.
-    pub(crate) carry_statement: Arc<dyn Fn(Signed) -> Signed>,
+    pub(crate) carry_statement: ChangeSigned,
     /// Versions that ran before.
     pub(crate) ran: Vec<&'static str>,
     pub(crate) client: &'static str,

@@ -14,9 +14,9 @@ use trust::statement::{Approval, Plugin};
 
 use crate::documents::Made;
 use crate::scene::{Place, Scene, about, plugin};
-use crate::{ran_once, refused_untouched};
+use crate::{Attack, ran_once, refused_untouched};
 
-pub(crate) const ATTACKS: &[(&str, fn(&str))] = &[
+pub(crate) const ATTACKS: &[Attack] = &[
     ("tag moved between resolve and pull", |of| moved(of)),
     ("registry that serves other bytes", |of| from_registry(of, other_bytes, "is not what was asked for")),
     ("registry that truncates", |of| from_registry(of, truncated, "ended after")),
