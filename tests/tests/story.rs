@@ -93,6 +93,11 @@ impl Story {
         assert_eq!(self.list().len(), 1, "and nothing was installed");
         let refused = self.msp.run_on(&self.machine, &["--output", "json", "plugin", "upgrade", "look"]).expect(20);
         let row = &refused.json()[0];
+        eprintln!(
+            "upgrade to {}: {}",
+            row["newer"],
+            refused.stderr.lines().find(|it| it.contains(" bytes sent")).unwrap()
+        );
         assert_eq!((&row["became"], &row["means"], &row["grows"]), (&json!("refused"), &json!("1.0.0"), &json!(true)));
         assert!(text(row, "next").contains("`remit approve look@2.0.0 --name look-2.0.0 --client '*'`"), "{row}");
         assert_eq!(self.list(), [("1.0.0".to_owned(), 3), ("2.0.0".to_owned(), 0)]);

@@ -192,7 +192,16 @@ impl Device {
         let (name, version) = (&about.name, about.version.to_string());
         let client = self.client.as_ref().map_or("'*'", |client| client.as_str());
         let called = format!("{name}-{}", version.replace('+', "_"));
-        format!("a reviewer approves it: `remit approve {name}@{version} --name {called} --client {client}`")
+        let line =
+            format!("a reviewer approves it: `remit approve {name}@{version} --name {called} --client {client}`");
+        let is_open = |scope: &[String]| scope.iter().any(|entry| entry.contains('{'));
+        let wishes = plugin.manifest().capabilities.iter().filter(|(_, wish)| is_open(&wish.scope));
+        let open: Vec<String> = wishes.map(|(interface, _)| format!("`--grant '{interface} […]'`")).collect();
+        match open.is_empty() {
+            true => line,
+            // Whoever starts the run fills these: how far is the reviewer's to say.
+            false => format!("{line}, and says how far with {}", open.join(" and ")),
+        }
     }
 
     /// The modes in which a plugin is approved; and why not in the others, each reason once.

@@ -45,12 +45,13 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let decision = args.device.decide((&plugin, &statements), &wishes, wanted.mode, &trust, context)?;
     match context.output {
         Format::Json => output::json(&decision)?,
-        Format::Table => output::table(&rows(&decision)),
+        Format::Table => output::table(&rows(&decision.checks)),
     }
     Ok(ExitCode::from(if decision.approved.is_some() { exit::OK } else { exit::REFUSED }))
 }
 
-fn rows(decision: &trust::Decision) -> Vec<Row> {
+/// Each check, for a person.
+pub(super) fn rows(checks: &[trust::Check]) -> Vec<impl Tabled> {
     let row = |check: &trust::Check| Row {
         check: check.name,
         ok: if check.ok { "ok" } else { "FAILED" },
@@ -59,5 +60,5 @@ fn rows(decision: &trust::Decision) -> Vec<Row> {
             refusals => refusals.iter().map(|it| format!("{it} ({})", it.code())).collect::<Vec<_>>().join("\n"),
         },
     };
-    decision.checks.iter().map(row).collect()
+    checks.iter().map(row).collect()
 }

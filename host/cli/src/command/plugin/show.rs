@@ -1,16 +1,18 @@
 use std::process::ExitCode;
 
-use model::Digest;
+use model::{Digest, Mode};
 use serde::Serialize;
-use trust::Signed;
+use serde_json::Map;
+use trust::{Check, Signed};
 
 use super::list::Row;
+use crate::command::verify;
 use crate::context::Context;
 use crate::installed::{Plugins, Wanted};
 use crate::keys;
 use crate::label::{Granting, Label};
 use crate::output::{self, Format};
-use crate::vouched::Device;
+use crate::vouched::{self, Device};
 
 /// Show what is installed under a name: its label, whether it may run, and what was signed about it
 #[derive(clap::Args)]
@@ -27,6 +29,8 @@ pub(super) struct Args {
 struct Shown {
     label: Label,
     installed: Row,
+    /// All that is looked at before a run that only looks; none where no root is pinned.
+    checks: Vec<Check>,
     statements: Vec<About>,
 }
 
@@ -48,9 +52,15 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let mut statements: Vec<About> = believed.iter().map(|signed| About::of(signed, true)).collect();
     let is_new = |it: &&Signed| believed.iter().all(|one| one.statement() != it.statement());
     statements.extend(kept.statements.all().iter().filter(is_new).map(|signed| About::of(signed, false)));
+    let mut checks = Vec::new();
+    if let Some(trust) = &plugins.trust {
+        let wishes = vouched::wishes(&kept.plugin, Map::new());
+        let about = (&kept.plugin, &kept.statements);
+        checks = args.device.decide(about, &wishes, Mode::Detect, trust, context)?.checks;
+    }
     let installed = Row::of(&kept, &plugins, &args.device, context)?;
-    let shown =
-        Shown { label: Label::of(&kept.plugin, &Granting::here(context)?.by_approval()), installed, statements };
+    let label = Label::of(&kept.plugin, &Granting::here(context)?.by_approval());
+    let shown = Shown { label, installed, checks, statements };
     match context.output {
         Format::Json => output::json(&shown)?,
         Format::Table => shown.print(),
@@ -74,8 +84,11 @@ impl About {
 impl Shown {
     fn print(&self) {
         output::text(&self.label.shown());
-        output::text(&self.installed.standing());
-        self.installed.missing.iter().for_each(|it| output::text(&format!("  {}", it.text)));
+        output::text(&format!("approved here: {}\n", self.installed.standing()));
+        match self.checks.is_empty() {
+            true => self.installed.missing.iter().for_each(|it| output::text(&it.text)),
+            false => output::table(&verify::rows(&self.checks)),
+        }
         output::text(&format!("from {}, installed {}", self.installed.source, self.installed.installed));
         for it in &self.statements {
             let word = if it.is_believed { ", believed" } else { "" };

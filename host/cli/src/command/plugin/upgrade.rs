@@ -7,6 +7,7 @@ use model::outcome::exit;
 use serde::Serialize;
 use tabled::Tabled;
 
+use super::Wire;
 use super::install::{Held, Target};
 use super::offer::Offer;
 use crate::context::Context;
@@ -86,7 +87,7 @@ impl fmt::Display for Became {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let (fetcher, _) = args.way.open(context)?;
+    let (fetcher, network) = args.way.open(context)?;
     let target = args.held.open(context)?;
     let mut names = args.names.clone();
     if names.is_empty() {
@@ -98,6 +99,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     for name in &names {
         rows.push(upgrade.one(name, context).await?);
     }
+    Wire::from(network.traffic()).say();
     match context.output {
         Format::Json => output::json(&rows)?,
         Format::Table => output::table(&rows),
