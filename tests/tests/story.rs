@@ -67,7 +67,7 @@ impl Story {
 
         // It pins the root that it was told, and takes the roster; the label is read before anything runs.
         self.msp.enroll(&self.machine);
-        assert_eq!(self.ok(&["inspect", "look"])["name"], "look");
+        assert_eq!(self.ok(&["inspect", "look"])["trust"], "signed by remit");
         let told = self.refused(&["run", "look"], &["no-approval"]);
         assert!(told.contains("`remit approve look@1.0.0 --name look-1.0.0 --client '*'`"), "{told}");
         self.refused(&["verify", "look"], &[]);
@@ -83,6 +83,7 @@ impl Story {
         assert_eq!((&upgraded[0]["became"], &upgraded[0]["means"]), (&json!("newest"), &json!("1.0.0")));
         assert_eq!(self.list(), [("1.0.0".to_owned(), 3)]);
         self.ok(&["verify", "look"]);
+        assert_eq!(self.ok(&["inspect", "look"])["trust"], "signed by remit, approved by rob in look-1");
         self.ok(&["run", "look"]);
         assert_eq!(trust_of_latest(&self.machine), "signed by remit, approved by rob in look-1");
 

@@ -1,6 +1,7 @@
 //! Whether those whom this machine believes vouch for a plugin.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
 use artifact::Plugin;
@@ -184,6 +185,23 @@ impl Device {
         }
         let decisions = statements.of_publisher().into_iter().map(decide);
         Ok(decisions.min_by_key(|it| it.refusals().count()).unwrap_or_else(|| refused(Refusal::NoSignature)))
+    }
+
+    /// Who vouches for a plugin here, in a few words, whether or not it may run.
+    pub(crate) fn who_vouches(
+        &self,
+        about: (&Plugin, &Statements),
+        trust: Option<&Trust>,
+        context: &Context,
+    ) -> anyhow::Result<String> {
+        let Some(trust) = trust else { return Ok("nobody is believed here".to_owned()) };
+        let decision = self.decide(about, &wishes(about.0, Map::new()), Mode::Detect, trust, context)?;
+        let holds = decision.against_publisher().next().is_none();
+        Ok(match decision.approved {
+            Some(approved) => artifact::Trust::Approved(Arc::new(approved)).to_string(),
+            None if holds => format!("signed by {}", about.0.manifest().plugin.publisher),
+            None => "refused".to_owned(),
+        })
     }
 
     /// What a reviewer types who approves it here. The approval is called as its version, so that one of another version stays.

@@ -49,5 +49,10 @@ async fn label(plugin: &Meant, granting: &Granting, context: &Context) -> anyhow
         Origin::Installed(_) => granting.by_approval(),
         Origin::File => granting.for_file(!found.statements.is_empty()),
     };
-    Ok(Label::of(&found.plugin, &granting))
+    let mut label = Label::of(&found.plugin, &granting);
+    if !found.statements.is_empty() {
+        let (wanted, trust) = (Wanted::to_look(), found.origin.believed(context)?);
+        label.trust = wanted.device.who_vouches((&found.plugin, &found.statements), trust.as_ref(), context)?;
+    }
+    Ok(label)
 }

@@ -155,7 +155,7 @@ impl Target<'_> {
             reasons.push(format!("the index has it as {listed}, and this is {} (other-bytes)", entry.digest));
         }
         let standing = offer.look(&self.plugins, self.device, reasons, context);
-        say(&offer.label(&self.plugins, standing.is_ok(), context)?.shown());
+        say(&offer.label(&self.plugins, self.device, context)?.shown());
         let standing = standing?;
         let entry = offer.install(&self.plugins, context)?;
         // A version that may not run yet does not become what a name stands for where another one does.

@@ -117,14 +117,15 @@ impl Offer {
         }
     }
 
-    /// Its label, with who signed it as far as that was found to be so.
-    pub(in crate::command) fn label(&self, plugins: &Plugins, holds: bool, context: &Context) -> anyhow::Result<Label> {
+    /// Its label, with who vouches for it here.
+    pub(in crate::command) fn label(
+        &self,
+        plugins: &Plugins,
+        device: &Device,
+        context: &Context,
+    ) -> anyhow::Result<Label> {
         let mut label = Label::of(&self.plugin, &Granting::here(context)?.by_approval());
-        label.trust = match (&plugins.trust, holds) {
-            (None, _) => "nobody is believed here".to_owned(),
-            (Some(_), true) => format!("signed by {}", label.publisher),
-            (Some(_), false) => "refused".to_owned(),
-        };
+        label.trust = device.who_vouches((&self.plugin, &self.statements), plugins.trust.as_ref(), context)?;
         Ok(label)
     }
 

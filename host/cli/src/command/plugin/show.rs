@@ -59,7 +59,8 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         checks = args.device.decide(about, &wishes, Mode::Detect, trust, context)?.checks;
     }
     let installed = Row::of(&kept, &plugins, &args.device, context)?;
-    let label = Label::of(&kept.plugin, &Granting::here(context)?.by_approval());
+    let mut label = Label::of(&kept.plugin, &Granting::here(context)?.by_approval());
+    label.trust = args.device.who_vouches((&kept.plugin, &kept.statements), plugins.trust.as_ref(), context)?;
     let shown = Shown { label, installed, checks, statements };
     match context.output {
         Format::Json => output::json(&shown)?,

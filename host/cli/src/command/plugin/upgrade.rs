@@ -255,7 +255,7 @@ impl Upgrade<'_> {
         }
         let standing = offer.look(&self.target.plugins, self.target.device, reasons, context);
         let old = Label::of(&current.plugin, &Granting::here(context)?.by_approval());
-        let new = offer.label(&self.target.plugins, standing.is_ok(), context)?;
+        let new = offer.label(&self.target.plugins, self.target.device, context)?;
         let difference = Difference::between(&old, &new);
         say(&format!("{}\n\n{}", new.shown(), difference.shown()));
         row.grows = difference.grows();
