@@ -1,9 +1,14 @@
 //! What a host keeps of plugins, and what becomes of it when somebody lays a hand on it: it is worked out anew, and what was laid there
 //! is never mapped.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+
+use runtime::{Engine, Options};
+use wasmtime::{Config, ModuleVersionStrategy};
 
 use crate::Attack;
 use crate::documents::Made;
@@ -117,6 +122,38 @@ fn key_that_is_a_link(code: &Path, _: &Path) {
     let elsewhere = code.with_file_name("elsewhere");
     fs::rename(&key, &elsewhere).unwrap();
     symlink(elsewhere, key).unwrap();
+}
+
+/// Code has its engine in its name: what another version of wasmtime, another configuration or another processor had compiled is not
+/// even looked at.
+#[test]
+fn code_is_kept_by_the_engine_that_it_is_for() {
+    let of = |engine: &wasmtime::Engine| {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    };
+    let (_place, code, _) = warm();
+    let own = Engine::new(Options { pooled: false, ..Options::default() }).unwrap();
+    assert!(code.to_str().unwrap().ends_with(&format!("-{}.cwasm", of(own.wasmtime()))), "{}", code.display());
+    let with = |change: fn(&mut Config)| {
+        let mut config = Config::new();
+        change(&mut config);
+        of(&wasmtime::Engine::new(&config).unwrap())
+    };
+    let other_version = |it: &mut Config| {
+        it.module_version(ModuleVersionStrategy::Custom("another".to_owned())).unwrap();
+    };
+    let other_configuration = |it: &mut Config| {
+        it.cranelift_nan_canonicalization(true);
+    };
+    // Named, a target has none of the features that this machine's processor has beyond it.
+    let other_processor = |it: &mut Config| {
+        it.target("x86_64-unknown-linux-gnu").unwrap();
+    };
+    let all = [with(|_| ()), with(other_version), with(other_configuration), with(other_processor)];
+    assert_eq!(all[0], with(|_| ()), "the control");
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
 }
 
 #[test]
