@@ -14,6 +14,9 @@ const AMBIENT: [&str; 2] = ["types", "run"];
 /// The line of WASI that is linked; what begins a newer one is another WASI.
 const WASI: &str = "0.2.";
 
+/// The most characters of a name in a refusal.
+const NAME_CHARS_MAX: usize = 120;
+
 /// An import of the contract, ambient ones too, with the version that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
@@ -157,19 +160,8 @@ impl<'a> Shape<'a> {
 
     /// The shape of a script's component is the script's.
     pub(crate) fn be(&mut self, script: &Script) {
-        let known = |import: &Import| capability::interface(&import.interface).is_some();
-        self.imports = script.imports.iter().filter(|import| known(import)).cloned().collect();
         for import in &script.imports {
-            let (name, functions) = (format!("{PACKAGE}{}", import.interface), &import.functions);
-            let Some(row) = capability::interface(&import.interface) else {
-                self.strange.push(Misfit::NoInterface { name, functions: functions.clone() });
-                continue;
-            };
-            let strange: Vec<String> =
-                functions.iter().filter(|it| !row.functions.contains(&it.as_str())).cloned().collect();
-            if !strange.is_empty() {
-                self.strange.push(Misfit::NoFunction { name, functions: strange });
-            }
+            self.hold(&format!("{PACKAGE}{}", import.interface), import.clone());
         }
         (self.has_detection, self.has_remediation) = (true, script.remediates);
     }
@@ -179,7 +171,7 @@ impl<'a> Shape<'a> {
         let Some((_, version)) = contract_name(name) else { return false };
         self.contract = self.contract.take().max(Version::parse(version).ok());
         let advice = wrong_version(version);
-        self.strange.extend(advice.map(|advice| Misfit::Version { way, name: name.to_owned(), advice }));
+        self.strange.extend(advice.map(|advice| Misfit::Version { way, name: shown(name), advice }));
         advice.is_some()
     }
 
@@ -187,7 +179,7 @@ impl<'a> Shape<'a> {
         let wrong = self.note_version("imports", name);
         let Some((interface, version)) = contract_name(name) else {
             if !is_inert_wasi(name) {
-                self.strange.push(Misfit::Unknown(name.to_owned()));
+                self.strange.push(Misfit::Unknown(shown(name)));
             }
             return;
         };
@@ -197,19 +189,29 @@ impl<'a> Shape<'a> {
         if wrong {
             return;
         }
-        let Some(known) = known_functions(interface) else {
-            self.strange.push(Misfit::NoInterface { name: name.to_owned(), functions: import.functions });
+        self.hold(name, import);
+    }
+
+    /// Keeps what is granted of what this version of the contract has, and says what it does not have.
+    fn hold(&mut self, name: &str, import: Import) {
+        let (name, all) = (shown(name), import.functions.iter());
+        let Some(known) = known_functions(&import.interface) else {
+            self.strange.push(Misfit::NoInterface { name, functions: all.map(|it| shown(it)).collect() });
             return;
         };
-        let strange = import.functions.iter().filter(|it| !known.contains(&it.as_str()));
-        let strange: Vec<String> = strange.cloned().collect();
+        let strange: Vec<String> = all.filter(|it| !known.contains(&it.as_str())).map(|it| shown(it)).collect();
         if !strange.is_empty() {
-            self.strange.push(Misfit::NoFunction { name: name.to_owned(), functions: strange });
+            self.strange.push(Misfit::NoFunction { name, functions: strange });
         }
-        if !AMBIENT.contains(&interface) {
+        if !AMBIENT.contains(&import.interface.as_str()) {
             self.imports.push(import);
         }
     }
+}
+
+/// A name that somebody made up, in a sentence: short, and one line.
+fn shown(name: &str) -> String {
+    name.chars().take(NAME_CHARS_MAX).flat_map(char::escape_debug).collect()
 }
 
 /// The functions of an interface that a plugin may import; none where this host has no such interface.

@@ -128,6 +128,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_somebody_made_up_stays_in_its_line() {
+        let made_up = format!("a\u{1b}[2J\nerror: {}", "x".repeat(500));
+        let import = |interface: &str, function: &str| {
+            let import = Import { interface: interface.to_owned(), functions: vec![function.to_owned()] };
+            verify_local(packed(&Script { imports: vec![import], ..script() }), None).map_err(|error| error.to_string())
+        };
+        for said in [import(&made_up, "get-service"), import("service", &made_up)] {
+            let said = said.unwrap_err();
+            assert!(said.contains("a\\u{1b}[2J\\nerror: ") && said.lines().count() == 1 && said.len() < 500, "{said}");
+        }
+        assert!(import("service", "get-service").is_ok(), "the control");
+    }
+
+    #[test]
     fn what_is_no_script_is_refused() {
         let refused = |bytes| matches!(verify_local(bytes, None), Err(Error::Script(_)));
         for name in ["", "a/b.js", "a:1.js", "a\n.js", &"a".repeat(129)] {

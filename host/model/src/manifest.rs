@@ -218,7 +218,7 @@ fn wrong_with_support(text: &str) -> Option<String> {
         format!(
             "plugin.support `{}`: expected an address such as `https://example.com/help` or `help@example.com`, at most \
              {LINE_BYTES_MAX} bytes",
-            text.chars().take(80).collect::<String>()
+            text.chars().take(80).flat_map(char::escape_debug).collect::<String>()
         )
     })
 }

@@ -55,7 +55,7 @@ pub fn from_section(bytes: &[u8]) -> Result<Vec<Package>, String> {
         None => Ok(packages),
         Some(it) => Err(format!(
             "the name, version and licence of `{}` have 1 to {TEXT_BYTES_MAX} bytes each",
-            it.name.chars().take(80).collect::<String>()
+            it.name.chars().take(80).flat_map(char::escape_debug).collect::<String>()
         )),
     }
 }
