@@ -26,10 +26,12 @@ const WRITES: [&str; 15] = [
 
 /// Where a person's words, or a name that says nothing by itself, are written: by file and function, and why nothing is lost.
 const WITHOUT: &[(&str, &str, &str)] = &[
+    ("host/artifact/src/cache.rs", "new_private_file", "takes away what is unfinished, which nobody reads"),
     ("host/backends/src/files/linux/quarantine.rs", "sync", "has the disk know what its callers did beside a point"),
     ("host/backends/src/files/linux/remove.rs", "erase_level", "`erase` calls it between two points"),
     ("host/backends/src/patch/linux/jobs.rs", "take", "for a person to read: the job's document is what counts"),
     ("host/cli/src/command/doctor.rs", "try_to_write", "nothing is in it, and nobody reads it"),
+    ("host/cli/src/main.rs", "write_touched", "for whoever asked, when all is over"),
     ("host/cli/src/shipped.rs", "text_file", "part of a project, which is written again by the next build"),
     (
         "host/cli/src/source/python.rs",
@@ -39,13 +41,17 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/cli/src/source/stage.rs", "component", "says of what it was built: where it says less, it is built again"),
     ("host/cli/src/suspended/mod.rs", "forget", "what is left of a run that is over is swept by the next command"),
     ("host/cli/src/suspended/unit.rs", "remove", "what is left of a run that is over is swept by the next command"),
-    ("host/cli/src/whole.rs", "sync_folder", "`write` calls it after its last point"),
+    ("host/distribution/src/file.rs", "remove", "what goes is named by nobody any more, and is taken away again"),
+    ("host/distribution/src/partial.rs", "start_over", "a download's digest is looked at before it is used"),
+    ("host/distribution/src/partial.rs", "finish", "a download's digest is looked at before it is used"),
     ("host/store/src/runs.rs", "drop", "a lock's name says nothing"),
     ("host/store/src/runs.rs", "sweep_locks", "a lock's name says nothing"),
+    ("host/store/src/whole.rs", "sync_folder", "`write` calls it after its last point"),
+    ("host/trust/src/file.rs", "replace", "a document is there whole or not at all, and who gave it gives it again"),
 ];
 
 /// Crates that run on a device.
-const CRATES: [&str; 6] = ["artifact", "backends", "cli", "model", "runtime", "store"];
+const CRATES: [&str; 8] = ["artifact", "backends", "cli", "distribution", "model", "runtime", "store", "trust"];
 
 /// Modules that only tests have.
 fn is_test(path: &Path) -> bool {
