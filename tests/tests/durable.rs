@@ -47,7 +47,6 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/store/src/runs.rs", "drop", "a lock's name says nothing"),
     ("host/store/src/runs.rs", "sweep_locks", "a lock's name says nothing"),
     ("host/store/src/whole.rs", "sync_folder", "`write` calls it after its last point"),
-    ("host/trust/src/file.rs", "replace", "a document is there whole or not at all, and who gave it gives it again"),
 ];
 
 /// Crates that run on a device.

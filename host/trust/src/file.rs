@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::signed::SIGNED_BYTES_MAX;
@@ -46,25 +46,7 @@ pub fn write(path: &Path, signed: &Signed) -> Result<(), Error> {
 
 /// Puts bytes in the place of a file, whole or not at all, and durable.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || {
-        let mut file = readable_by_all(&mut tempfile::Builder::new()).tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        // The name is durable when its folder is; not every system can be asked.
-        #[cfg(unix)]
-        File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    write().map_err(|error| Error::Io(path.to_owned(), error))
-}
-
-/// What is signed is no secret: who carries it may read it.
-fn readable_by_all<'a, 'b, 'c>(builder: &'c mut tempfile::Builder<'a, 'b>) -> &'c mut tempfile::Builder<'a, 'b> {
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    builder
+    store::whole::write(path, bytes).map_err(|error| Error::Io(path.to_owned(), error))
 }
 
 /// A file of which no more is read than a signed statement may have.
