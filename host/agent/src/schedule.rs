@@ -1,0 +1,271 @@
+//! A trigger that was read, on one device.
+
+use std::str::FromStr;
+
+use contract::Class;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::calendar::{self, Calendar, Set, Span};
+use crate::cron::Pattern;
+use crate::jitter::Place;
+use crate::nominal::Nominal;
+use crate::{BadSchedule, Calendars, Misfire, Overlap, Reason, State, Trigger, Window, text};
+
+/// The most jitter: what spreads over more than a day is another schedule.
+const JITTER_MS_MAX: i64 = 86_400_000;
+
+/// The most windows of one kind in one place: a year of monthly exceptions fits twice.
+const WINDOWS_MAX: usize = 32;
+
+/// The most bytes of a window's name.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The most firings that are listed beforehand.
+const COMING_MAX: usize = 1_000;
+
+/// What a schedule must know of the device that it is on.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// A secret of the device that never changes: its places in jitters follow from it.
+    pub key: [u8; 32],
+    /// Windows of the device's own policy. They hold beside the order's: blackouts of all, and each set must allow.
+    pub calendars: Vec<Calendars>,
+}
+
+/// A trigger that was read, for an order on a device. It holds the time zone's rules as they are now: build it anew when these
+/// change. What was done is in a [`State`].
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    pub(crate) nominal: Nominal,
+    pub(crate) misfire: Misfire,
+    pub(crate) overlap: Overlap,
+    pub(crate) jitter_ms: i64,
+    place: Place,
+    start_ms: Option<i64>,
+    expires_ms: Option<i64>,
+    calendar: Calendar,
+}
+
+/// What is due when, and whether it is refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) due_ms: i64,
+    pub(crate) refused: Option<Reason>,
+}
+
+/// A firing to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coming {
+    /// When the pattern has it; milliseconds since 1970.
+    pub nominal_ms: i64,
+    /// When this device has it, jitter included; milliseconds since 1970.
+    pub due_ms: i64,
+    /// Why it will not happen, as far as that is known beforehand.
+    pub refused: Option<Reason>,
+}
+
+impl Schedule {
+    /// Reads the trigger of the order of this name, whose runs are of this class; or says all that is wrong with it.
+    pub fn new(trigger: &Trigger, order: &str, class: Class, device: &Device) -> Result<Self, BadSchedule> {
+        let mut problems = Vec::new();
+        let pattern = match Pattern::read(&trigger.cron) {
+            Ok(pattern) => Some(pattern),
+            Err(all) => {
+                problems.extend(all.into_iter().map(|problem| format!("cron: {problem}")));
+                None
+            }
+        };
+        let zone = keep(zone(&trigger.zone), "zone", &mut problems);
+        let jitter_ms = keep(jitter(trigger.jitter.as_deref()), "jitter", &mut problems);
+        let start_ms = keep(moment(trigger.start.as_deref()), "start", &mut problems).flatten();
+        let expires_ms = keep(moment(trigger.expires.as_deref()), "expires", &mut problems).flatten();
+        if let (Some(start), Some(expires)) = (start_ms, expires_ms)
+            && expires <= start
+        {
+            problems.push("expires: the order would end before it starts".to_owned());
+        }
+        let misfire = keep(parsed(trigger.misfire.as_deref()), "misfire", &mut problems);
+        let overlap = keep(parsed(trigger.overlap.as_deref()), "overlap", &mut problems);
+        let utc = TimeZone::UTC;
+        let mut sets = vec![set(&trigger.allowed, &trigger.blackout, zone.as_ref().unwrap_or(&utc), "", &mut problems)];
+        for (at, calendars) in device.calendars.iter().enumerate() {
+            let place = format!("calendars[{at}].");
+            let zone = keep(self::zone(&calendars.zone), &format!("{place}zone"), &mut problems);
+            sets.push(set(
+                &calendars.allowed,
+                &calendars.blackout,
+                &zone.unwrap_or(TimeZone::UTC),
+                &place,
+                &mut problems,
+            ));
+        }
+        match (pattern, zone, jitter_ms, misfire, overlap) {
+            (Some(pattern), Some(zone), Some(jitter_ms), Some(misfire), Some(overlap)) if problems.is_empty() => {
+                Ok(Self {
+                    nominal: Nominal { pattern, zone },
+                    misfire,
+                    overlap,
+                    jitter_ms,
+                    place: Place::of(&device.key, order),
+                    start_ms,
+                    expires_ms,
+                    calendar: Calendar::new(sets, class),
+                })
+            }
+            _ => Err(BadSchedule(problems)),
+        }
+    }
+
+    /// Whether a run may start at this moment. Whoever lets a firing wait asks again before it starts.
+    pub fn admits(&self, now_ms: i64) -> Result<(), Reason> {
+        self.is_valid(now_ms)?;
+        self.calendar.check(timestamp(now_ms))
+    }
+
+    /// The next firings after this moment, those that will not happen included; at most 1,000.
+    pub fn next(&self, state: &State, from_ms: i64, count: usize) -> Vec<Coming> {
+        let mut last = from_ms.saturating_sub(self.jitter_ms);
+        let mut coming = Vec::new();
+        while coming.len() < count.min(COMING_MAX) {
+            let Some(nominal_ms) = self.nominal.next_after(last) else { break };
+            last = nominal_ms;
+            if let Some(end) = state.done.end_of(nominal_ms) {
+                last = end;
+                continue;
+            }
+            let Verdict { due_ms, refused } = self.verdict(nominal_ms);
+            if due_ms > from_ms {
+                coming.push(Coming { nominal_ms, due_ms, refused });
+            }
+        }
+        coming
+    }
+
+    /// When to look again; nothing, where nothing will be due any more.
+    pub fn wake_ms(&self, state: &State, now_ms: i64) -> Option<i64> {
+        if self.expires_ms.is_some_and(|expires| now_ms >= expires) {
+            return None;
+        }
+        let mut last = state.passed_ms.unwrap_or(i64::MIN).max(now_ms.saturating_sub(self.jitter_ms));
+        if let Some(start_ms) = self.start_ms {
+            // What is before that is told with the first look after it.
+            last = last.max(start_ms.saturating_sub(1));
+        }
+        loop {
+            let nominal_ms = self.nominal.next_after(last)?;
+            let due_ms = self.verdict(nominal_ms).due_ms;
+            match state.done.end_of(nominal_ms) {
+                Some(end) => last = end,
+                None if due_ms > now_ms => return Some(due_ms),
+                None => last = nominal_ms,
+            }
+        }
+    }
+
+    /// What becomes of a firing of the pattern if somebody is there in time. What is due later never comes before what is due
+    /// earlier: devices are spread over what is left of an opening, and over nothing where there is none.
+    pub(crate) fn verdict(&self, nominal_ms: i64) -> Verdict {
+        let valid = self.is_valid(nominal_ms);
+        let most_ms = nominal_ms.saturating_add(self.jitter_ms).min(self.expires_ms.unwrap_or(i64::MAX));
+        let open = valid.and_then(|()| self.calendar.open_until(timestamp(nominal_ms), timestamp(most_ms)));
+        match open {
+            Ok(end) => {
+                let spread_ms = (end.as_millisecond() - nominal_ms).max(0);
+                Verdict { due_ms: nominal_ms + self.place.of_ms(spread_ms), refused: None }
+            }
+            Err(reason) => Verdict { due_ms: nominal_ms, refused: Some(reason) },
+        }
+    }
+
+    /// Parts of a time in which the order had not begun, was valid, and had expired; with the reason that a firing had there
+    /// which nobody looked at.
+    pub(crate) fn by_validity(&self, (after_ms, until_ms): (i64, i64), valid: &Reason) -> Vec<(Reason, (i64, i64))> {
+        let last_before =
+            |ms: Option<i64>, otherwise: i64| ms.map_or(otherwise, |ms| ms.saturating_sub(1)).clamp(after_ms, until_ms);
+        let begin_ms = last_before(self.start_ms, after_ms);
+        let end_ms = last_before(self.expires_ms, until_ms).max(begin_ms);
+        let parts = [
+            (Reason::NotStarted, (after_ms, begin_ms)),
+            (valid.clone(), (begin_ms, end_ms)),
+            (Reason::Expired, (end_ms, until_ms)),
+        ];
+        parts.into_iter().filter(|(_, (after_ms, until_ms))| after_ms < until_ms).collect()
+    }
+
+    fn is_valid(&self, at_ms: i64) -> Result<(), Reason> {
+        if self.start_ms.is_some_and(|start| at_ms < start) {
+            return Err(Reason::NotStarted);
+        }
+        if self.expires_ms.is_some_and(|expires| at_ms >= expires) {
+            return Err(Reason::Expired);
+        }
+        Ok(())
+    }
+}
+
+/// The moment, or the end of time where that comes first.
+fn timestamp(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+/// What was read, or nothing and a line that says why.
+fn keep<T>(read: Result<T, String>, field: &str, problems: &mut Vec<String>) -> Option<T> {
+    read.map_err(|problem| problems.push(format!("{field}: {problem}"))).ok()
+}
+
+fn parsed<T: FromStr<Err = String> + Default>(text: Option<&str>) -> Result<T, String> {
+    text.map_or_else(|| Ok(T::default()), str::parse)
+}
+
+fn zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name)
+        .map_err(|_| format!("this system knows no time zone `{name}`: expected such as `Europe/Berlin`"))
+}
+
+fn jitter(text: Option<&str>) -> Result<i64, String> {
+    let ms = text.map_or(Ok(0), text::duration_ms)?;
+    if ms > JITTER_MS_MAX { Err("at most `24h`".to_owned()) } else { Ok(ms) }
+}
+
+fn moment(text: Option<&str>) -> Result<Option<i64>, String> {
+    let read = |text: &str| {
+        let time = text.parse::<Timestamp>();
+        time.map_err(|_| format!("`{text}` is not a time: expected the form `2026-11-22T04:44:06Z`"))
+    };
+    Ok(text.map(read).transpose()?.map(Timestamp::as_millisecond))
+}
+
+fn set(allowed: &[Window], blackout: &[Window], zone: &TimeZone, place: &str, problems: &mut Vec<String>) -> Set {
+    let mut spans = |windows: &[Window], kind: &str| {
+        if windows.len() > WINDOWS_MAX {
+            problems.push(format!("{place}{kind}: has {} windows, at most {WINDOWS_MAX} are looked at", windows.len()));
+        }
+        let mut spans = Vec::new();
+        for (at, window) in windows.iter().take(WINDOWS_MAX).enumerate() {
+            let place = format!("{place}{kind}[{at}]");
+            spans.extend(span(window, zone, &place, problems));
+        }
+        spans
+    };
+    Set { allowed: spans(allowed, "allowed"), blackout: spans(blackout, "blackout") }
+}
+
+fn span(window: &Window, default: &TimeZone, place: &str, problems: &mut Vec<String>) -> Option<Span> {
+    if window.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
+        problems.push(format!("{place}.name: expected 1 to {NAME_BYTES_MAX} bytes"));
+    }
+    let zone = match &window.zone {
+        Some(name) => keep(zone(name), &format!("{place}.zone"), problems),
+        None => Some(default.clone()),
+    };
+    let when = match (&window.weekly, &window.dates) {
+        (Some(text), None) => keep(calendar::weekly(text), &format!("{place}.weekly"), problems),
+        (None, Some(text)) => keep(calendar::dates(text), &format!("{place}.dates"), problems),
+        _ => {
+            problems.push(format!("{place}: expected either `weekly` or `dates`"));
+            None
+        }
+    };
+    Some(Span { name: window.name.clone(), zone: zone?, classes: window.classes.clone(), when: when? })
+}
