@@ -105,7 +105,7 @@ impl Schedule {
                 break;
             }
             last = nominal_ms;
-            let is_late = now_ms - due_ms > GRACE_MS;
+            let is_late = now_ms - due_ms >= GRACE_MS;
             let due = Due { nominal_ms, due_ms };
             match refused {
                 Some(reason) => {

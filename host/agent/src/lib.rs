@@ -26,8 +26,8 @@ pub use schedule::{Coming, Device, Schedule};
 pub use state::State;
 pub use trigger::{BadSchedule, Calendars, Trigger, Window};
 
-/// A firing that is decided up to so long after its time counts as on time; later, it was missed. Quartz and Rundeck draw the
-/// line there too, and a pattern has no two firings within it.
+/// A firing that is decided less than so long after its time counts as on time; later, it was missed. Quartz and Rundeck draw
+/// the line there too, and no pattern has two firings that near each other.
 pub const GRACE_MS: i64 = 60_000;
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ impl<'a> Oracle<'a> {
                 continue;
             }
             let entry = self.entries[at].clone();
-            let is_late = now - entry.due > MINUTE;
+            let is_late = now - entry.due >= MINUTE;
             if at < only_counted {
                 let reason = match entry.nominal {
                     nominal if nominal < self.order.start_ms => "not-started".to_owned(),
