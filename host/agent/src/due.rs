@@ -93,8 +93,7 @@ impl Schedule {
     /// What was missed and what is on time, of all that nothing speaks against.
     fn sort_out(&self, state: &mut State, now_ms: i64, book: &mut Book) -> (Vec<Due>, Vec<Due>) {
         let (mut missed, mut ready) = (Vec::new(), Vec::new());
-        let mut last = self.skip_seen(state, now_ms);
-        last = self.count_old(last, state, now_ms, book);
+        let mut last = self.count_old(state, now_ms, book);
         while let Some(nominal_ms) = self.nominal.next_after(last).filter(|&nominal_ms| nominal_ms <= now_ms) {
             if let Some(end) = state.done.end_of(nominal_ms) {
                 last = end.min(now_ms);
@@ -105,6 +104,10 @@ impl Schedule {
                 break;
             }
             last = nominal_ms;
+            // The clock was set back, or the order changed: that was before the last look.
+            if due_ms <= state.looked_ms {
+                continue;
+            }
             let is_late = now_ms - due_ms >= GRACE_MS;
             let due = Due { nominal_ms, due_ms };
             match refused {
@@ -122,31 +125,17 @@ impl Schedule {
         (missed, ready)
     }
 
-    /// Up to where the last look has decided. Where the clock was set back since, that must be found out: what was due before
-    /// the last look is not due again.
-    fn skip_seen(&self, state: &State, now_ms: i64) -> i64 {
-        let begin = state.looked_ms.saturating_sub(self.jitter_ms);
-        let mut last = state.passed_ms.unwrap_or(begin).max(begin).max(now_ms - COUNTED_MS_MAX);
-        while let Some(nominal_ms) = self.nominal.next_after(last).filter(|&nominal_ms| nominal_ms <= now_ms) {
-            if let Some(end) = state.done.end_of(nominal_ms) {
-                last = end.min(now_ms);
-            } else if self.verdict(nominal_ms).due_ms <= state.looked_ms {
-                last = nominal_ms;
-            } else {
-                break;
-            }
-        }
-        last
-    }
-
-    /// Counts what is too far back to be looked at, and answers where that ends.
-    fn count_old(&self, after_ms: i64, state: &State, now_ms: i64, book: &mut Book) -> i64 {
+    /// Up to where all is decided: by the last look, or because it is too far back to be looked at, and is counted here.
+    fn count_old(&self, state: &State, now_ms: i64, book: &mut Book) -> i64 {
+        let begin_ms = state.looked_ms.saturating_sub(self.jitter_ms).max(now_ms - COUNTED_MS_MAX);
+        let begin_ms = state.passed_ms.unwrap_or(begin_ms).max(begin_ms);
         // What is younger may still be to come, or on time, because of jitter.
         let old_ms = now_ms - self.jitter_ms - GRACE_MS - 1_000;
         // No pattern has more than one firing a minute.
-        if u64::try_from((old_ms - after_ms) / 60_000).unwrap_or(0) < LOOKED_AT_MAX {
-            return after_ms;
+        if u64::try_from((old_ms - begin_ms) / 60_000).unwrap_or(0) < LOOKED_AT_MAX {
+            return begin_ms;
         }
+        let after_ms = self.skip_seen(begin_ms, state, old_ms);
         let end_ms = self.nominal.start_of_latest(LOOKED_AT_MAX, after_ms, old_ms);
         for hole in state.done.between(after_ms, end_ms) {
             for (reason, (after_ms, until_ms)) in self.by_validity(hole, &book.misfire) {
@@ -158,6 +147,21 @@ impl Schedule {
             }
         }
         end_ms
+    }
+
+    /// Past the firings that were due before the last look.
+    fn skip_seen(&self, after_ms: i64, state: &State, until_ms: i64) -> i64 {
+        let mut last = after_ms;
+        while let Some(nominal_ms) = self.nominal.next_after(last).filter(|&nominal_ms| nominal_ms <= until_ms) {
+            if let Some(end) = state.done.end_of(nominal_ms) {
+                last = end.min(until_ms);
+            } else if self.verdict(nominal_ms).due_ms <= state.looked_ms {
+                last = nominal_ms;
+            } else {
+                break;
+            }
+        }
+        last
     }
 
     /// What is run of that which was missed.

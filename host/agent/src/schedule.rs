@@ -219,8 +219,11 @@ fn parsed<T: FromStr<Err = String> + Default>(text: Option<&str>) -> Result<T, S
 }
 
 fn zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name)
-        .map_err(|_| format!("this system knows no time zone `{name}`: expected such as `Europe/Berlin`"))
+    TimeZone::get(name).map_err(|_| {
+        format!(
+            "this system knows no time zone `{name}`: expected such as `Europe/Berlin`, and `tzdata` to be installed"
+        )
+    })
 }
 
 fn jitter(text: Option<&str>) -> Result<i64, String> {
