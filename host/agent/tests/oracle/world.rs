@@ -1,5 +1,7 @@
 //! A machine on which one order stands: its clocks, what befalls it, and the runs that begin there.
 
+use std::collections::BTreeSet;
+
 use agent::{Decision, Elapsed, Look, Manner, Occupancy, Reason, Schedule, State};
 
 use crate::brute::{Clocks, Decided, Oracle};
@@ -41,6 +43,7 @@ pub(crate) struct World<'a> {
     /// When the run that is under way ends, and how many wait.
     running_until: Option<i64>,
     waiting: u32,
+    fired: BTreeSet<i64>,
     history: Vec<String>,
 }
 
@@ -72,6 +75,7 @@ impl<'a> World<'a> {
             paused_until: 0,
             running_until: None,
             waiting: 0,
+            fired: BTreeSet::new(),
             history: Vec::new(),
         }
     }
@@ -207,6 +211,7 @@ impl<'a> World<'a> {
             Decision::Fire(firing) => {
                 totals.fired += 1;
                 totals.late += u64::from(firing.is_late);
+                assert!(self.fired.insert(firing.nominal_ms), "{}", self.told(&format!("twice: {firing:?}")));
                 match firing.manner {
                     Manner::Queue => self.waiting += 1,
                     Manner::Start | Manner::Replace => {
