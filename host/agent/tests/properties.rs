@@ -165,6 +165,16 @@ fn any_pattern_in_any_zone_fires_as_a_walk_says() {
         }
         listed.retain(|&minute| minute < last);
         assert_eq!(listed, walked, "{text}, {first}");
+        // The search may begin anywhere, also between a change of the clocks and what it repeats.
+        let change = (begin..last).find(|&minute| offset(zone, minute) != offset(zone, minute - 1));
+        for _ in 0..20 {
+            let near = change.map(|change| change - 90 + dice.below(240)).filter(|near| (begin..last).contains(near));
+            let from = near.unwrap_or_else(|| begin + dice.below(last - begin));
+            let next = walked.iter().find(|&&minute| minute > from);
+            let found = schedule.next(&state, from * MINUTE + dice.below(MINUTE), 1);
+            let found = found.first().map(|it| it.nominal_ms / MINUTE).filter(|&minute| minute < last);
+            assert_eq!(found.as_ref(), next, "{text}, {first}, from {from}");
+        }
         // Asleep over all of it: counted in one look.
         let mut slept = state.clone();
         let seen = schedule.due(&mut slept, &look(last * MINUTE - 1));

@@ -15,6 +15,7 @@ pub(crate) struct Clock {
     minutes: Vec<i32>,
     first_day: i64,
     days: Vec<Local>,
+    changes: Vec<i64>,
 }
 
 impl Clock {
@@ -27,7 +28,16 @@ impl Clock {
         let first_day = first / 1_440 - 2;
         let first_date = chrono::DateTime::from_timestamp(first_day * 86_400, 0).unwrap().date_naive();
         let days = first_date.iter_days().take(usize::try_from((last - first) / 1_440).unwrap() + 5).map(day).collect();
-        Self { first, minutes: minutes.collect(), first_day, days }
+        let minutes: Vec<i32> = minutes.collect();
+        let changes = (first + 1..).zip(minutes.windows(2)).filter(|(_, pair)| pair[1] - pair[0] != 1);
+        let changes = changes.map(|(minute, _)| minute * MINUTE).collect();
+        Self { first, minutes, first_day, days, changes }
+    }
+
+    /// When it is changed next after this time; in milliseconds.
+    pub(crate) fn next_change(&self, after: i64) -> Option<i64> {
+        let at = self.changes.partition_point(|&change| change <= after);
+        self.changes.get(at).copied()
     }
 
     fn local(&self, minute: i64) -> i64 {

@@ -111,10 +111,10 @@ const PLAIN: Order = Order {
 pub(crate) const ORDERS: &[Order] = &[
     Order {
         name: "pace",
-        trigger: r#"cron = "*/7 * * * *"
+        trigger: r#"cron = "*/6 * * * *"
             zone = "Europe/Berlin""#,
         is_pace: true,
-        matches: |it| it.minute % 7 == 0,
+        matches: |it| it.minute % 6 == 0,
         ..PLAIN
     },
     Order {

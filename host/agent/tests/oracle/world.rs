@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use agent::{Decision, Elapsed, Look, Manner, Occupancy, Reason, Schedule, State};
 
-use crate::brute::{Clocks, Decided, Oracle};
+use crate::brute::{Clock, Clocks, Decided, Oracle};
 use crate::orders::{Order, Overlap};
 use crate::{BEGIN, DAY, END, MINUTE, Totals, YEAR};
 
@@ -35,6 +35,7 @@ pub(crate) struct World<'a> {
     schedule: Schedule,
     state: State,
     oracle: Oracle<'a>,
+    clock: &'a Clock,
     /// Time as it really goes by, and by how much the wall clock is ahead of it.
     real: i64,
     ahead: i64,
@@ -69,6 +70,7 @@ impl<'a> World<'a> {
             schedule,
             state: State::new(BEGIN),
             oracle,
+            clock: &clocks[order.zone],
             real: BEGIN,
             ahead: 0,
             since: Since { is_restarted: true, ..Since::default() },
@@ -110,8 +112,18 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Now and then, and every few minutes around the nights in which the clocks change.
     fn next_event(&mut self) -> i64 {
-        self.real + self.dice.below(8 * DAY) + 1
+        let event = self.real + self.dice.below(8 * DAY) + 1;
+        let Some(change) = self.clock.next_change(self.real + self.ahead - 3 * HOUR).map(|change| change - self.ahead)
+        else {
+            return event;
+        };
+        if change - 2 * HOUR < event {
+            (change - 2 * HOUR).max(self.real) + self.dice.below(40 * MINUTE)
+        } else {
+            event
+        }
     }
 
     fn pass(&mut self, ms: i64) {
