@@ -22,6 +22,9 @@ pub struct Firing {
     pub nominal_ms: i64,
     /// When this device has it, jitter included; milliseconds since 1970.
     pub due_ms: i64,
+    /// It starts no earlier; milliseconds since 1970. That has been, but for one that is caught up: that one is spread over the
+    /// jitter too, from now on.
+    pub start_ms: i64,
     /// Whether it was missed and is caught up.
     pub is_late: bool,
     /// What it does with other runs of its order.

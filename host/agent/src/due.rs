@@ -48,7 +48,7 @@ pub enum Occupancy {
     Idle,
     /// One is under way.
     Running,
-    /// At least one waits, whether or not another is under way.
+    /// At least one waits, for others or for its `start_ms`; whether or not another is under way.
     Waiting,
 }
 
@@ -182,7 +182,9 @@ impl Schedule {
 
     /// Starts what may start. What is caught up and the first firing that is on time are one as far as overlaps are concerned.
     fn start(&self, late: Vec<Due>, ready: Vec<Due>, look: &Look, now_ms: i64, state: &mut State, book: &mut Book) {
-        let refused = self.admits(now_ms).err().or(look.is_paused.then_some(Reason::Paused));
+        // Devices that were missing together come back together.
+        let late_start_ms = self.spread(now_ms);
+        let refused = late_start_ms.clone().err().or(look.is_paused.then_some(Reason::Paused));
         let mut occupancy = look.occupancy;
         let late_count = late.len();
         // How the batch of late ones and the first on time is started; nothing, where it is not.
@@ -205,7 +207,8 @@ impl Schedule {
                     let is_first = occupancy == Occupancy::Idle || manner == Manner::Replace;
                     occupancy = if is_first { Occupancy::Running } else { Occupancy::Waiting };
                     let Due { nominal_ms, due_ms } = due;
-                    book.fired.push(Firing { nominal_ms, due_ms, is_late, manner });
+                    let start_ms = late_start_ms.clone().ok().filter(|_| is_late).unwrap_or(due_ms);
+                    book.fired.push(Firing { nominal_ms, due_ms, start_ms, is_late, manner });
                 }
                 Err(reason) => book.tally(reason, due.nominal_ms),
             }

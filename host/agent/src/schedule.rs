@@ -166,16 +166,18 @@ impl Schedule {
     /// What becomes of a firing of the pattern if somebody is there in time. What is due later never comes before what is due
     /// earlier: devices are spread over what is left of an opening, and over nothing where there is none.
     pub(crate) fn verdict(&self, nominal_ms: i64) -> Verdict {
-        let valid = self.is_valid(nominal_ms);
-        let most_ms = nominal_ms.saturating_add(self.jitter_ms).min(self.expires_ms.unwrap_or(i64::MAX));
-        let open = valid.and_then(|()| self.calendar.open_until(timestamp(nominal_ms), timestamp(most_ms)));
-        match open {
-            Ok(end) => {
-                let spread_ms = (end.as_millisecond() - nominal_ms).max(0);
-                Verdict { due_ms: nominal_ms + self.place.of_ms(spread_ms), refused: None }
-            }
+        match self.spread(nominal_ms) {
+            Ok(due_ms) => Verdict { due_ms, refused: None },
             Err(reason) => Verdict { due_ms: nominal_ms, refused: Some(reason) },
         }
+    }
+
+    /// This device's place after a moment, inside what is left of the opening; or why nothing may start at that moment.
+    pub(crate) fn spread(&self, from_ms: i64) -> Result<i64, Reason> {
+        self.is_valid(from_ms)?;
+        let most_ms = from_ms.saturating_add(self.jitter_ms).min(self.expires_ms.unwrap_or(i64::MAX));
+        let end = self.calendar.open_until(timestamp(from_ms), timestamp(most_ms))?;
+        Ok(from_ms + self.place.of_ms((end.as_millisecond() - from_ms).max(0)))
     }
 
     /// Parts of a time in which the order had not begun, was valid, and had expired; with the reason that a firing had there

@@ -54,6 +54,16 @@ fn what_was_decided_on_time_stays_so() {
     bench.is_paused = false;
     assert_eq!(bench.set_to("2027-06-01T00:10:00Z"), [""; 0]);
     assert_eq!(bench.through("2027-06-01T02:10:00Z"), ["fire 06-01T02:00"]);
+    bench.occupancy = crate::Occupancy::Running;
+    assert_eq!(bench.at("2027-06-01T03:00:00Z"), ["overlap: 06-01T03:00"]);
+    bench.occupancy = crate::Occupancy::Idle;
+    bench.set_to("2027-06-01T02:10:00Z");
+    assert_eq!(bench.through("2027-06-01T03:10:00Z"), [""; 0]);
+    let window = "cron = \"0 * * * *\"\nzone = \"UTC\"\nallowed = [{ weekly = \"daily 02:00-05:00\" }]";
+    let mut bench = Bench::new(window, "2027-06-01T00:30:00Z");
+    assert_eq!(bench.at("2027-06-01T01:00:00Z"), ["window: 06-01T01:00"]);
+    bench.set_to("2027-06-01T00:10:00Z");
+    assert_eq!(bench.through("2027-06-01T01:10:00Z"), [""; 0], "nor is it told twice");
 }
 
 #[test]

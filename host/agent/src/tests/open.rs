@@ -3,7 +3,7 @@
 use contract::Class;
 
 use super::bench::{Bench, ms, schedule_on};
-use crate::{Calendars, Device, Reason, Schedule, State, Trigger};
+use crate::{Calendars, Decision, Device, Look, Occupancy, Reason, Schedule, State, Trigger};
 
 const DAILY: &str = "cron = \"50 2 * * *\"\nzone = \"UTC\"\n";
 
@@ -87,6 +87,22 @@ fn jitter_is_squeezed_into_what_is_left() {
         minutes(60, 60)
             .contains(&due("allowed = [{ weekly = \"daily 02:00-03:00\" }, { weekly = \"daily 03:00-09:00\" }]"))
     );
+}
+
+#[test]
+fn what_is_caught_up_is_spread_too() {
+    let start = |more: &str, now: &str| {
+        let schedule = schedule_on(&format!("{DAILY}jitter = \"1h\"\n{more}"), Class::L2, &last_device());
+        let look = Look { now_ms: ms(now), elapsed: None, occupancy: Occupancy::Idle, is_paused: false };
+        let seen = schedule.due(&mut State::new(ms("2027-06-01T00:00:00Z")), &look);
+        match &seen.decisions[..] {
+            [Decision::Fire(firing)] => (firing.start_ms - ms(now)) / 1_000,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!((54 * 60..60 * 60).contains(&start("", "2027-06-01T08:00:00Z")), "from when it is noticed");
+    let window = "allowed = [{ weekly = \"daily 02:00-08:10\" }]";
+    assert!((9 * 60..10 * 60).contains(&start(window, "2027-06-01T08:00:00Z")), "inside the window");
 }
 
 #[test]

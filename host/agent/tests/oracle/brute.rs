@@ -82,13 +82,14 @@ pub(crate) struct Entry {
 /// What was decided; a word for the reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Decided {
-    Fired { nominal: i64, due: i64, is_late: bool, manner: &'static str },
+    Fired { nominal: i64, due: i64, start: i64, is_late: bool, manner: &'static str },
     Not { first: i64, last: i64, count: u64, reason: String },
 }
 
 pub(crate) struct Oracle<'a> {
     order: &'a Order,
     clocks: &'a Clocks,
+    place: u64,
     pub(crate) entries: Vec<Entry>,
     looked: i64,
     done: Vec<bool>,
@@ -98,9 +99,10 @@ pub(crate) struct Oracle<'a> {
 
 impl<'a> Oracle<'a> {
     pub(crate) fn new(order: &'a Order, clocks: &'a Clocks, key: &[u8; 32], now: i64) -> Self {
-        let entries = entries(order, clocks, key);
+        let place = place(order, key);
+        let entries = entries(order, clocks, place);
         let done = vec![false; entries.len()];
-        Self { order, clocks, entries, looked: now, done, starts: BTreeSet::new() }
+        Self { order, clocks, place, entries, looked: now, done, starts: BTreeSet::new() }
     }
 
     /// When something is due next.
@@ -203,7 +205,8 @@ impl<'a> Oracle<'a> {
                 is_waiting = manner == "queue";
                 is_running = is_running || !is_waiting;
                 self.finish(at, now);
-                decided.push(Decided::Fired { nominal, due, is_late, manner });
+                let start = if is_late { spread(self.order, self.clocks, self.place, now) } else { due };
+                decided.push(Decided::Fired { nominal, due, start, is_late, manner });
             }
         }
         decided.extend(not.into_iter().map(|(reason, all)| {
@@ -260,9 +263,20 @@ fn refused(order: &Order, clocks: &Clocks, at: i64) -> Option<String> {
     None
 }
 
-fn entries(order: &Order, clocks: &Clocks, key: &[u8; 32]) -> Vec<Entry> {
+/// Where this device has what could begin at this time: minute by minute until something forbids it, or the jitter ends.
+fn spread(order: &Order, clocks: &Clocks, place: u64, from: i64) -> i64 {
+    let most = from + order.jitter_ms;
+    let minutes = (from.div_euclid(MINUTE) + 1..).map(|minute| minute * MINUTE);
+    let end = minutes.into_iter().find(|&at| at >= most || refused(order, clocks, at).is_some()).unwrap().min(most);
+    from + i64::try_from((u128::from(place) * u128::try_from(end - from).unwrap()) >> 64).unwrap()
+}
+
+fn place(order: &Order, key: &[u8; 32]) -> u64 {
     let hash = blake3::keyed_hash(key, &[b"remit schedule jitter\0", order.name.as_bytes()].concat());
-    let place = u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap());
+    u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap())
+}
+
+fn entries(order: &Order, clocks: &Clocks, place: u64) -> Vec<Entry> {
     let clock = &clocks[order.zone];
     let mut entries = Vec::new();
     let mut highest = clock.local(clock.first);
@@ -281,15 +295,8 @@ fn entries(order: &Order, clocks: &Clocks, key: &[u8; 32]) -> Vec<Entry> {
             continue;
         }
         let nominal = minute * MINUTE;
-        let refused_at = |at: i64| refused(order, clocks, at);
-        let refused = refused_at(nominal);
-        let mut due = nominal;
-        if refused.is_none() && order.jitter_ms > 0 {
-            let most = nominal + order.jitter_ms;
-            let end = (1..).map(|after| nominal + after * MINUTE).find(|&at| at >= most || refused_at(at).is_some());
-            let spread = end.unwrap().min(most) - nominal;
-            due += i64::try_from((u128::from(place) * u128::try_from(spread).unwrap()) >> 64).unwrap();
-        }
+        let refused = refused(order, clocks, nominal);
+        let due = if refused.is_none() { spread(order, clocks, place, nominal) } else { nominal };
         entries.push(Entry { nominal, due, refused });
     }
     entries

@@ -269,6 +269,7 @@ fn decided(decision: &Decision) -> Decided {
         Decision::Fire(firing) => Decided::Fired {
             nominal: firing.nominal_ms,
             due: firing.due_ms,
+            start: firing.start_ms,
             is_late: firing.is_late,
             manner: match firing.manner {
                 Manner::Start => "start",
