@@ -62,21 +62,51 @@ impl Calendar {
         if self.0.iter().all(is_open) { Ok(()) } else { Err(Reason::Window) }
     }
 
+    /// To look ahead from one moment after another.
+    pub(crate) fn ahead(&self) -> Ahead<'_> {
+        Ahead { calendar: self, known: None }
+    }
+
+    fn next_change(&self, after: Timestamp) -> Timestamp {
+        let spans = self.0.iter().flat_map(|set| set.allowed.iter().chain(&set.blackout));
+        spans.filter_map(|span| span.next_change(after)).min().unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Looks ahead. What was found for one moment is known for the next, so that many moments cost what the time between them does.
+pub(crate) struct Ahead<'a> {
+    calendar: &'a Calendar,
+    known: Option<Stretch>,
+}
+
+/// A time in which the answer is the same.
+struct Stretch {
+    from: Timestamp,
+    to: Timestamp,
+    answer: Result<(), Reason>,
+    /// Whether the answer is another one from then on; else nobody has looked.
+    is_end: bool,
+}
+
+impl Ahead<'_> {
     /// How long runs may start from this moment on, looking ahead so far at most; or why they may not.
-    pub(crate) fn open_until(&self, at: Timestamp, most: Timestamp) -> Result<Timestamp, Reason> {
-        self.check(at)?;
-        let mut end = at;
-        while end < most {
-            let spans = self.0.iter().flat_map(|set| set.allowed.iter().chain(&set.blackout));
-            let Some(next) = spans.filter_map(|span| span.next_change(end)).min().filter(|&next| next < most) else {
-                return Ok(most);
-            };
-            end = next;
-            if self.check(end).is_err() {
-                return Ok(end);
+    pub(crate) fn open_until(&mut self, at: Timestamp, most: Timestamp) -> Result<Timestamp, Reason> {
+        let calendar = self.calendar;
+        let known = self.known.take().filter(|known| known.from <= at && at < known.to);
+        let known = self.known.insert(known.unwrap_or_else(|| Stretch {
+            from: at,
+            to: calendar.next_change(at),
+            answer: calendar.check(at),
+            is_end: false,
+        }));
+        known.answer.clone()?;
+        while known.to < most && !known.is_end {
+            match calendar.check(known.to) {
+                Ok(()) => known.to = calendar.next_change(known.to),
+                Err(_) => known.is_end = true,
             }
         }
-        Ok(most)
+        Ok(known.to.min(most))
     }
 }
 
@@ -274,7 +304,7 @@ mod tests {
             let spans = |texts: &[&str]| texts.iter().map(|text| span(weekly(text).unwrap())).collect();
             let set = Set { allowed: spans(allowed), blackout: spans(blackout) };
             let calendar = Calendar::new([set], Class::L2);
-            calendar.open_until(at(from), at(from).checked_add(SignedDuration::from_hours(12)).unwrap())
+            calendar.ahead().open_until(at(from), at(from).checked_add(SignedDuration::from_hours(12)).unwrap())
         };
         let until = |time: &str| Ok(at(time));
         assert_eq!(open(&[], &[], "2026-11-22T00:00:00Z"), until("2026-11-22T12:00:00Z"));

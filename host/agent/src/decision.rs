@@ -16,7 +16,7 @@ pub enum Decision {
 
 /// A run that is due now. The order's name and `nominal_ms` identify it: it is fired at most once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Firing {
     /// When the pattern has it; milliseconds since 1970.
     pub nominal_ms: i64,
@@ -45,7 +45,7 @@ pub enum Manner {
 
 /// Firings that do not happen, for one reason. One look has at most one of these for each reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct NotFired {
     /// Why.
     pub reason: Reason,
@@ -59,7 +59,7 @@ pub struct NotFired {
 
 /// Why a firing does not happen. Where there are several reasons, the first of this list is told.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The order does not begin before a later day.
     NotStarted,

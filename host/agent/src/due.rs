@@ -79,10 +79,7 @@ impl Schedule {
             state.passed_ms = None;
             return Seen { decisions: Vec::new(), clock_set_ms };
         }
-        let mut book = Book {
-            misfire: Reason::Misfire { cause: cause(state.looked_ms, now_ms, look.elapsed) },
-            ..Book::default()
-        };
+        let mut book = Book::new(cause(state.looked_ms, now_ms, look.elapsed));
         let (missed, ready) = self.sort_out(state, now_ms, &mut book);
         let late = self.catch_up(missed, ready.is_empty(), now_ms, &mut book);
         self.start(late, ready, look, now_ms, state, &mut book);
@@ -94,12 +91,13 @@ impl Schedule {
     fn sort_out(&self, state: &mut State, now_ms: i64, book: &mut Book) -> (Vec<Due>, Vec<Due>) {
         let (mut missed, mut ready) = (Vec::new(), Vec::new());
         let mut last = self.count_old(state, now_ms, book);
+        let mut verdicts = self.verdicts();
         while let Some(nominal_ms) = self.nominal.next_after(last).filter(|&nominal_ms| nominal_ms <= now_ms) {
             if let Some(end) = state.done.end_of(nominal_ms) {
                 last = end.min(now_ms);
                 continue;
             }
-            let Verdict { due_ms, refused } = self.verdict(nominal_ms);
+            let Verdict { due_ms, refused } = verdicts.of(nominal_ms);
             if due_ms > now_ms {
                 break;
             }
@@ -151,11 +149,11 @@ impl Schedule {
 
     /// Past the firings that were due before the last look.
     fn skip_seen(&self, after_ms: i64, state: &State, until_ms: i64) -> i64 {
-        let mut last = after_ms;
+        let (mut last, mut verdicts) = (after_ms, self.verdicts());
         while let Some(nominal_ms) = self.nominal.next_after(last).filter(|&nominal_ms| nominal_ms <= until_ms) {
             if let Some(end) = state.done.end_of(nominal_ms) {
                 last = end.min(until_ms);
-            } else if self.verdict(nominal_ms).due_ms <= state.looked_ms {
+            } else if verdicts.of(nominal_ms).due_ms <= state.looked_ms {
                 last = nominal_ms;
             } else {
                 break;
@@ -183,7 +181,7 @@ impl Schedule {
     /// Starts what may start. What is caught up and the first firing that is on time are one as far as overlaps are concerned.
     fn start(&self, late: Vec<Due>, ready: Vec<Due>, look: &Look, now_ms: i64, state: &mut State, book: &mut Book) {
         // Devices that were missing together come back together.
-        let late_start_ms = self.spread(now_ms);
+        let late_start_ms = self.verdicts().spread(now_ms);
         let refused = late_start_ms.clone().err().or(look.is_paused.then_some(Reason::Paused));
         let mut occupancy = look.occupancy;
         let late_count = late.len();
@@ -251,6 +249,7 @@ fn cause(looked_ms: i64, now_ms: i64, elapsed: Option<Elapsed>) -> Cause {
     }
 }
 
+/// So many firings, from one to another.
 struct NotFiredRange {
     count: u64,
     first_ms: i64,
@@ -264,13 +263,11 @@ struct Book {
     not_fired: BTreeMap<Reason, NotFiredRange>,
 }
 
-impl Default for Book {
-    fn default() -> Self {
-        Self { misfire: Reason::Misfire { cause: Cause::NotRunning }, fired: Vec::new(), not_fired: BTreeMap::new() }
-    }
-}
-
 impl Book {
+    fn new(cause: Cause) -> Self {
+        Self { misfire: Reason::Misfire { cause }, fired: Vec::new(), not_fired: BTreeMap::new() }
+    }
+
     fn tally(&mut self, reason: Reason, nominal_ms: i64) {
         self.tally_many(reason, NotFiredRange { count: 1, first_ms: nominal_ms, last_ms: nominal_ms });
     }

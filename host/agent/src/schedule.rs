@@ -6,7 +6,7 @@ use contract::Class;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::calendar::{self, Calendar, Set, Span};
+use crate::calendar::{self, Ahead, Calendar, Set, Span};
 use crate::cron::Pattern;
 use crate::jitter::Place;
 use crate::nominal::Nominal;
@@ -126,7 +126,7 @@ impl Schedule {
     /// The next firings after this moment, those that will not happen included; at most 1,000.
     pub fn next(&self, state: &State, from_ms: i64, count: usize) -> Vec<Coming> {
         let mut last = from_ms.saturating_sub(self.jitter_ms);
-        let mut coming = Vec::new();
+        let (mut coming, mut verdicts) = (Vec::new(), self.verdicts());
         while coming.len() < count.min(COMING_MAX) {
             let Some(nominal_ms) = self.nominal.next_after(last) else { break };
             last = nominal_ms;
@@ -134,7 +134,7 @@ impl Schedule {
                 last = end;
                 continue;
             }
-            let Verdict { due_ms, refused } = self.verdict(nominal_ms);
+            let Verdict { due_ms, refused } = verdicts.of(nominal_ms);
             if due_ms > from_ms {
                 coming.push(Coming { nominal_ms, due_ms, refused });
             }
@@ -152,9 +152,10 @@ impl Schedule {
             // What is before that is told with the first look after it.
             last = last.max(start_ms.saturating_sub(1));
         }
+        let mut verdicts = self.verdicts();
         loop {
             let nominal_ms = self.nominal.next_after(last)?;
-            let due_ms = self.verdict(nominal_ms).due_ms;
+            let due_ms = verdicts.of(nominal_ms).due_ms;
             match state.done.end_of(nominal_ms) {
                 Some(end) => last = end,
                 None if due_ms > now_ms => return Some(due_ms),
@@ -163,21 +164,9 @@ impl Schedule {
         }
     }
 
-    /// What becomes of a firing of the pattern if somebody is there in time. What is due later never comes before what is due
-    /// earlier: devices are spread over what is left of an opening, and over nothing where there is none.
-    pub(crate) fn verdict(&self, nominal_ms: i64) -> Verdict {
-        match self.spread(nominal_ms) {
-            Ok(due_ms) => Verdict { due_ms, refused: None },
-            Err(reason) => Verdict { due_ms: nominal_ms, refused: Some(reason) },
-        }
-    }
-
-    /// This device's place after a moment, inside what is left of the opening; or why nothing may start at that moment.
-    pub(crate) fn spread(&self, from_ms: i64) -> Result<i64, Reason> {
-        self.is_valid(from_ms)?;
-        let most_ms = from_ms.saturating_add(self.jitter_ms).min(self.expires_ms.unwrap_or(i64::MAX));
-        let end = self.calendar.open_until(timestamp(from_ms), timestamp(most_ms))?;
-        Ok(from_ms + self.place.of_ms((end.as_millisecond() - from_ms).max(0)))
+    /// To judge one firing after another.
+    pub(crate) fn verdicts(&self) -> Verdicts<'_> {
+        Verdicts { schedule: self, ahead: self.calendar.ahead() }
     }
 
     /// Parts of a time in which the order had not begun, was valid, and had expired; with the reason that a firing had there
@@ -203,6 +192,32 @@ impl Schedule {
             return Err(Reason::Expired);
         }
         Ok(())
+    }
+}
+
+/// Judges one firing after another.
+pub(crate) struct Verdicts<'a> {
+    schedule: &'a Schedule,
+    ahead: Ahead<'a>,
+}
+
+impl Verdicts<'_> {
+    /// What becomes of a firing of the pattern if somebody is there in time. What is due later never comes before what is due
+    /// earlier: devices are spread over what is left of an opening, and over nothing where there is none.
+    pub(crate) fn of(&mut self, nominal_ms: i64) -> Verdict {
+        match self.spread(nominal_ms) {
+            Ok(due_ms) => Verdict { due_ms, refused: None },
+            Err(reason) => Verdict { due_ms: nominal_ms, refused: Some(reason) },
+        }
+    }
+
+    /// This device's place after a moment, inside what is left of the opening; or why nothing may start at that moment.
+    pub(crate) fn spread(&mut self, from_ms: i64) -> Result<i64, Reason> {
+        let Schedule { jitter_ms, expires_ms, place, .. } = self.schedule;
+        self.schedule.is_valid(from_ms)?;
+        let most_ms = from_ms.saturating_add(*jitter_ms).min(expires_ms.unwrap_or(i64::MAX));
+        let end = self.ahead.open_until(timestamp(from_ms), timestamp(most_ms))?;
+        Ok(from_ms + place.of_ms((end.as_millisecond() - from_ms).max(0)))
     }
 }
 

@@ -19,7 +19,7 @@ fn last_device() -> Device {
     devices
         .find(|device| {
             let schedule = Schedule::new(&trigger, "order", Class::L2, device).unwrap();
-            schedule.verdict(0).due_ms > 9_000
+            schedule.verdicts().of(0).due_ms > 9_000
         })
         .unwrap()
 }
@@ -74,7 +74,7 @@ fn the_device_has_windows_too() {
 fn jitter_is_squeezed_into_what_is_left() {
     let due = |more: &str| {
         let schedule = schedule_on(&format!("{DAILY}jitter = \"1h\"\n{more}"), Class::L2, &last_device());
-        let verdict = schedule.verdict(ms("2027-06-01T02:50:00Z"));
+        let verdict = schedule.verdicts().of(ms("2027-06-01T02:50:00Z"));
         assert_eq!(verdict.refused, None);
         (verdict.due_ms - ms("2027-06-01T02:50:00Z")) / 1_000
     };
