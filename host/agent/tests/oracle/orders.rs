@@ -306,7 +306,7 @@ pub(crate) const ORDERS: &[Order] = &[
     Order {
         name: "more jitter than time",
         class: Class::L4,
-        trigger: r#"cron = "7 1-23/2 * * *"
+        trigger: r#"cron = "7 */2 * * *"
             zone = "Europe/Berlin"
             jitter = "3h"
             misfire = "run-once-if-within(1h)"
@@ -314,7 +314,7 @@ pub(crate) const ORDERS: &[Order] = &[
             allowed = [{ weekly = "daily 06:00-15:00" }, { weekly = "daily 15:00-20:00" }]"#,
         calendars: r#"zone = "Europe/Berlin"
             blackout = [{ name = "lunch", weekly = "sun 12:00-13:00" }]"#,
-        matches: |it| it.hour % 2 == 1 && it.minute == 7,
+        matches: |it| it.hour % 2 == 0 && it.minute == 7,
         jitter_ms: 3 * HOUR,
         misfire: Misfire::Within(HOUR),
         overlap: Overlap::Replace,
