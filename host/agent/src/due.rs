@@ -112,7 +112,7 @@ impl Schedule {
                 Some(reason) => {
                     book.tally(reason, nominal_ms);
                     if !is_late {
-                        self.is_done(nominal_ms, state, now_ms);
+                        self.settle(nominal_ms, state, now_ms);
                     }
                 }
                 None if is_late => missed.push(due),
@@ -198,7 +198,7 @@ impl Schedule {
                 batch = decided.as_ref().ok().copied();
             }
             if !is_late || decided.is_ok() {
-                self.is_done(due.nominal_ms, state, now_ms);
+                self.settle(due.nominal_ms, state, now_ms);
             }
             match decided {
                 Ok(manner) => {
@@ -222,7 +222,8 @@ impl Schedule {
         }
     }
 
-    fn is_done(&self, nominal_ms: i64, state: &mut State, now_ms: i64) {
+    /// It never comes again.
+    fn settle(&self, nominal_ms: i64, state: &mut State, now_ms: i64) {
         state.done.add(nominal_ms, now_ms, |last| self.nominal.next_after(last));
     }
 }
