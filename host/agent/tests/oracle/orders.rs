@@ -111,10 +111,10 @@ const PLAIN: Order = Order {
 pub(crate) const ORDERS: &[Order] = &[
     Order {
         name: "pace",
-        trigger: r#"cron = "*/6 * * * *"
+        trigger: r#"cron = "*/5 * * * *"
             zone = "Europe/Berlin""#,
         is_pace: true,
-        matches: |it| it.minute % 6 == 0,
+        matches: |it| it.minute % 5 == 0,
         ..PLAIN
     },
     Order {
