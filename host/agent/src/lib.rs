@@ -1,34 +1,18 @@
-//! When a standing order runs, and why it did not.
+//! What the agent decides: when a standing order runs, why it did not, and what runs next.
 //!
-//! In go an order's `schedule` trigger, what is known of it from before, and the time; out comes a list of [`Decision`]s:
-//! firings, and firings that do not happen, with the reason. `SCHEDULES.md` beside this crate says what happens when a run is
-//! missed, clocks are changed or hours happen twice; each of its rows has a test.
+//! In go orders, what is known of them from before, what a device noticed, and the time; out come firings, and firings that do
+//! not happen, each with its reason. `SCHEDULES.md` beside this crate is the table of schedules.
 //!
 //! Nothing here reads a clock, a file or the environment, but for the system's time zone database, through `jiff`.
 
-mod calendar;
-mod cron;
-mod decision;
-mod due;
-mod jitter;
-mod nominal;
-mod policy;
+mod notice;
 mod schedule;
-mod spans;
-mod state;
 mod text;
-mod trigger;
+mod watch;
 
-pub use decision::{Cause, Decision, Firing, Manner, NotFired, Reason};
-pub use due::{Elapsed, Look, Occupancy, Seen};
-pub use policy::{Misfire, Overlap};
-pub use schedule::{Coming, Device, Schedule};
-pub use state::State;
-pub use trigger::{BadSchedule, Calendars, Trigger, Window};
-
-/// A firing that is decided less than so long after its time counts as on time; later, it was missed. Quartz and Rundeck draw
-/// the line there too, and no pattern has two firings that near each other.
-pub const GRACE_MS: i64 = 60_000;
-
-#[cfg(test)]
-mod tests;
+pub use notice::{Change, Notice};
+pub use schedule::{
+    BadSchedule, Calendars, Cause, Coming, Decision, Device, Elapsed, Firing, GRACE_MS, Look, Manner, Misfire,
+    NotFired, Occupancy, Overlap, Reason, Schedule, Seen, State, Trigger, Window,
+};
+pub use watch::{Log, ServiceState, Watch};

@@ -29,6 +29,8 @@ pub(crate) const TO_TEST: &[&str] = &[
     "openssh-client",
     // Boots one.
     "systemd-container",
+    // Time zones of schedules.
+    "tzdata",
 ];
 
 /// Debian packages that the long forms need beside those of the tests.

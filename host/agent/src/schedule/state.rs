@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spans::Spans;
+use crate::schedule::spans::Spans;
 
 /// The form of what is written.
 const FORMAT: u32 = 1;

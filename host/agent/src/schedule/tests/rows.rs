@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-const PAGE: &str = include_str!("../../SCHEDULES.md");
+const PAGE: &str = include_str!("../../../SCHEDULES.md");
 const TESTS: [&str; 4] =
     [include_str!("changes.rs"), include_str!("clocks.rs"), include_str!("missed.rs"), include_str!("open.rs")];
 

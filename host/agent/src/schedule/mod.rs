@@ -1,4 +1,16 @@
-//! A trigger that was read, on one device.
+//! When a standing order runs by the clock: a trigger that was read, on one device. `SCHEDULES.md` beside this crate says what
+//! happens when a run is missed, clocks are changed or hours happen twice; each of its rows has a test.
+
+mod calendar;
+mod cron;
+mod decision;
+mod due;
+mod jitter;
+mod nominal;
+mod policy;
+mod spans;
+mod state;
+mod trigger;
 
 use std::str::FromStr;
 
@@ -6,11 +18,21 @@ use contract::Class;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::calendar::{self, Ahead, Calendar, Set, Span};
-use crate::cron::Pattern;
-use crate::jitter::Place;
-use crate::nominal::Nominal;
-use crate::{BadSchedule, Calendars, Misfire, Overlap, Reason, State, Trigger, Window, text};
+use self::calendar::{Ahead, Calendar, Set, Span};
+use self::cron::Pattern;
+use self::jitter::Place;
+use self::nominal::Nominal;
+use crate::text;
+
+pub use self::decision::{Cause, Decision, Firing, Manner, NotFired, Reason};
+pub use self::due::{Elapsed, Look, Occupancy, Seen};
+pub use self::policy::{Misfire, Overlap};
+pub use self::state::State;
+pub use self::trigger::{BadSchedule, Calendars, Trigger, Window};
+
+/// A firing that is decided less than so long after its time counts as on time; later, it was missed. Quartz and Rundeck draw
+/// the line there too, and no pattern has two firings that near each other.
+pub const GRACE_MS: i64 = 60_000;
 
 /// The most jitter: what spreads over more than a day is another schedule.
 const JITTER_MS_MAX: i64 = 86_400_000;
@@ -289,3 +311,6 @@ fn span(window: &Window, default: &TimeZone, place: &str, problems: &mut Vec<Str
     };
     Some(Span { name: window.name.clone(), zone: zone?, classes: window.classes.clone(), when: when? })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
-use crate::cron::Pattern;
+use crate::schedule::cron::Pattern;
 
 /// A pattern in a time zone. All times are milliseconds since 1970 and whole seconds.
 #[derive(Clone, Debug)]
