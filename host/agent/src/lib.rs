@@ -8,6 +8,7 @@
 mod notice;
 mod schedule;
 mod text;
+mod threshold;
 mod watch;
 
 pub use notice::{Change, Notice};
@@ -15,4 +16,5 @@ pub use schedule::{
     BadSchedule, Calendars, Cause, Coming, Decision, Device, Elapsed, Firing, GRACE_MS, Look, Manner, Misfire,
     NotFired, Occupancy, Overlap, Reason, Schedule, Seen, State, Trigger, Window,
 };
+pub use threshold::Threshold;
 pub use watch::{Log, ServiceState, Watch};

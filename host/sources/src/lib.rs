@@ -1,0 +1,71 @@
+//! What a device notices.
+//!
+//! In goes what a rule watches, out come notices, as the system itself tells them: a file a source. It decides nothing: what
+//! becomes of a notice is for `agent`. It changes nothing on the device, and starts no process.
+
+#[cfg(target_os = "linux")]
+mod linux;
+mod sink;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use agent::Watch;
+use model::Clock;
+use tokio_util::sync::CancellationToken;
+
+pub use sink::{Noticed, Sink};
+
+/// What sources stand on.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Says when.
+    pub clock: Arc<dyn Clock>,
+    /// What was noticed and must outlive the agent, such as how far a log was read. Only its owner may enter.
+    pub folder: PathBuf,
+}
+
+impl Surroundings {
+    /// Milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Why something cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What is written is wrong: everything, a line each.
+    #[error("{}", .0.join("\n"))]
+    Bad(Vec<String>),
+    /// This system has no such thing.
+    #[error("this system has no {what}")]
+    Unsupported {
+        /// What it lacks.
+        what: String,
+    },
+    /// The system said so.
+    #[error("{what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Watches until it is stopped. What cannot be watched for now (a file system that is not mounted yet) is waited for; an error is
+/// what waiting does not mend. `run-finished` and `emitted` are the agent's own, and come from nowhere here.
+pub async fn watch(watch: Watch, around: Surroundings, sink: Sink, stop: CancellationToken) -> Result<(), Error> {
+    #[cfg(target_os = "linux")]
+    let watched = linux::watch(watch, around, sink);
+    #[cfg(not(target_os = "linux"))]
+    let watched = async {
+        let _ = (around, sink);
+        Err(Error::Unsupported { what: format!("source of `{}` events yet", watch.event_type()) })
+    };
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        ended = watched => ended,
+    }
+}
