@@ -10,14 +10,13 @@ use anyhow::{Context as _, bail};
 use backends::{Device, notify};
 use contract::run::{Mode, Trigger, TriggerKind};
 use model::{Ended, Event, Recorded, RunId, Started};
-use runtime::{Prepared, Recorder, Request};
+use runtime::{Observer, Prepared, Recorder, Request};
 use store::{RunLog, Store};
 
 use crate::context::{Context, HostPolicy};
 use crate::lock::{self, MachineLock};
 use crate::output;
 use crate::reconcile;
-use crate::watch::Spinner;
 
 /// How long the end of a run waits for notifications to leave. What has not left by then leaves with the next run.
 const DELIVERY_TIME_MAX: Duration = Duration::from_secs(20);
@@ -61,25 +60,16 @@ impl Machine {
         self.store.open_run(run)?.with_context(|| format!("another process has {run} under way"))
     }
 
-    /// Runs what is prepared, for a person who waits and may stop it.
+    /// Runs what is prepared.
     pub(crate) async fn execute(
         &self,
         prepared: &Prepared,
         request: Request,
-        spinner: Arc<Spinner>,
+        observer: Arc<dyn Observer>,
         context: &Context,
     ) -> anyhow::Result<Ended> {
         let recorder: Box<dyn Recorder> = Box::new(self.log(request.run)?);
-        let cancel = request.cancel.clone();
-        let stop = tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                cancel.cancel();
-            }
-        });
-        let ended = runtime::execute(prepared, request, &self.device, &context.clock, recorder, spinner.clone()).await;
-        stop.abort();
-        spinner.finish();
-        Ok(ended?)
+        Ok(runtime::execute(prepared, request, &self.device, &context.clock, recorder, observer).await?)
     }
 
     /// After a run: what it or an earlier one queued is sent, and what has had its time goes, a bounded part of it. Nothing of

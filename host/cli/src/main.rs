@@ -6,6 +6,7 @@ mod declared;
 mod exit;
 mod fault;
 mod installed;
+mod job;
 mod keys;
 mod label;
 mod lock;

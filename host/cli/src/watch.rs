@@ -5,6 +5,7 @@ use std::time::Duration;
 use contract::run::LogLevel;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::Observer;
+use tokio_util::sync::CancellationToken;
 
 use crate::output;
 
@@ -46,6 +47,20 @@ impl Spinner {
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Lets a run go on for a person who waits, and may stop it with Ctrl-C.
+pub(crate) async fn attended<T>(spinner: &Spinner, cancel: &CancellationToken, run: impl Future<Output = T>) -> T {
+    let cancel = cancel.clone();
+    let stop = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+    });
+    let ended = run.await;
+    stop.abort();
+    spinner.finish();
+    ended
 }
 
 impl Drop for Spinner {

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::machine::Machine;
 use crate::suspended::{self, Waiting};
 use crate::watch::Spinner;
-use crate::{exit, source};
+use crate::{exit, source, watch};
 
 /// Go on with a run that was suspended for a reboot
 #[derive(clap::Args)]
@@ -94,7 +94,9 @@ async fn go_on(
         cancel: CancellationToken::new(),
         resumed: Some(waiting.resumed),
     };
-    let ended = machine.execute(&prepared, request, spinner, context).await?;
+    let cancel = request.cancel.clone();
+    let going_on = machine.execute(&prepared, request, spinner.clone(), context);
+    let ended = watch::attended(&spinner, &cancel, going_on).await?;
     machine.wind_up(started.mode, context).await;
     if ended.outcome != Outcome::Suspended {
         suspended::forget(context, run);

@@ -1,26 +1,25 @@
 mod ask;
-mod grant;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use contract::run::Mode;
-use model::{Ended, Grants, Outcome, Recorded, RunId};
-use runtime::Request;
+use model::{Ended, Outcome, Recorded, RunId};
+use tokio_util::sync::CancellationToken;
 
 use super::summary::RunSummary;
 use crate::context::Context;
 use crate::declared::Declared;
-use crate::fault::Refused;
 use crate::installed::Wanted;
+use crate::job::Job;
 use crate::machine::Machine;
 use crate::meant::{Found, Meant};
 use crate::watch::Spinner;
-use crate::{exit, meant, script_runtimes, suspended, vouched};
+use crate::{exit, meant, script_runtimes, vouched, watch};
 
-pub(super) use ask::{Asks, How, limits, request};
+pub(super) use ask::{Asks, How};
 
 /// Run a plugin once on this machine
 #[derive(clap::Args)]
@@ -67,69 +66,38 @@ impl From<RunMode> for Mode {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let wanted = Wanted { device: &args.device, mode: args.mode.into(), given: args.asks.given()? };
-    let Found { plugin, statements, path, origin } = args.plugin.load(&wanted, context).await?;
-    let machine = Machine::open(context, &args.asks.roots()?)?;
-    let how = How { mode: args.mode, plan: args.plan, recording: args.record.is_some() };
-    let request = request(&args.asks, how, &plugin, &machine)?;
-    let _machine = machine.take(request.mode, context).await?;
-    let spinner = Arc::new(Spinner::new(&plugin.manifest().plugin.name));
-    let (plugin, granted) = match statements.is_empty() && !origin.is_installed() {
-        true => (plugin, None),
-        false => grant::by_approval(&args, (plugin, &statements), origin, &request, &machine, context)?,
-    };
-    let declared = Declared::of(&plugin, &path);
-    let ended = execute(&args.asks, &declared, granted, &request, &machine, spinner, context).await?;
-    machine.wind_up(request.mode, context).await;
-    let is_suspended = ended.outcome == Outcome::Suspended;
-    if is_suspended {
-        suspended::leave(context, request.run, (&plugin, &statements, &args.device), args.record.as_deref())?;
-    }
-    let events = machine.store.events(request.run)?;
-    if let Some(path) = &args.record {
+    let how = How { mode: args.mode, plan: args.plan, record: args.record };
+    let job = args.asks.job(how, &args.device)?;
+    let wanted = Wanted { device: &args.device, mode: job.mode, given: job.given.clone() };
+    let found = args.plugin.load(&wanted, context).await?;
+    let (plugin, path) = (found.plugin.clone(), found.path.clone());
+    let machine = Machine::open(context, &job.roots)?;
+    let _machine = machine.take(job.mode, context).await?;
+    let ended = by_this_process(&job, found, &machine, context).await?;
+    let events = machine.store.events(job.run)?;
+    if let Some(path) = &job.record {
         if plugin.script().is_some() {
             script_runtimes::keep(context)?;
         }
         write_record(path, &events)?;
     }
     if let Some(summary) = RunSummary::of(&events) {
-        summary.advised(declared.needed_by(&events)).print(context.output)?;
+        summary.advised(Declared::of(&plugin, &path).needed_by(&events)).print(context.output)?;
     }
-    if is_suspended {
+    if ended.outcome == Outcome::Suspended {
         machine.device.machine.reboot().await.context("the reboot that the run waits for")?;
     }
     Ok(exit::of(&ended))
 }
 
-/// Grants by hand what no approval granted, compiles and runs. What is refused on the way has a record too.
-pub(super) async fn execute(
-    asks: &Asks,
-    declared: &Declared<'_>,
-    granted: Option<Grants>,
-    request: &Request,
-    machine: &Machine,
-    spinner: Arc<Spinner>,
-    context: &Context,
-) -> anyhow::Result<Ended> {
-    let plugin = declared.plugin;
-    let refused = |refused: Refused| grant::record_refusal(refused, plugin, request, machine, context);
-    let grants = match granted {
-        Some(grants) => grants,
-        None => grant::by_hand(&asks.allow, declared, &machine.policy, request).map_err(refused)?,
-    };
-    let prepared = tokio::select! {
-        biased;
-        () = request.cancel.cancelled() => bail!("it was stopped before anything ran"),
-        prepared = context.prepare(plugin, &grants) => prepared,
-    };
-    let prepared = prepared.map_err(|error| match error.downcast() {
-        Ok(runtime::Error::Refused(reasons)) => {
-            refused(Refused::because(reasons.iter().map(ToString::to_string).collect()))
-        }
-        Ok(other) => other.into(),
-        Err(other) => other,
-    })?;
-    machine.execute(&prepared, request.clone(), spinner, context).await
+/// For a person who waits, and may stop it.
+async fn by_this_process(job: &Job, found: Found, machine: &Machine, context: &Context) -> anyhow::Result<Ended> {
+    let spinner = Arc::new(Spinner::new(&found.plugin.manifest().plugin.name));
+    let cancel = CancellationToken::new();
+    let run = job.perform(found, machine, spinner.clone(), cancel.clone(), context);
+    let ended = watch::attended(&spinner, &cancel, run).await?;
+    machine.wind_up(job.mode, context).await;
+    Ok(ended)
 }
 
 /// Writes events as JSON Lines: what `remit replay` reads.

@@ -6,21 +6,24 @@ use std::time::{Duration, Instant};
 
 use console::style;
 use model::Recorded;
+use runtime::Request;
 use script::Problem;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Args;
-use crate::command::run::{self, How};
+use crate::command::run::How;
 use crate::command::summary::RunSummary;
 use crate::command::test::{Bench, read_one};
 use crate::context::Context;
 use crate::declared::Declared;
 use crate::fault::{self, Refused};
+use crate::job;
 use crate::machine::Machine;
 use crate::output::{self, Format};
 use crate::source;
-use crate::watch::Spinner;
+use crate::vouched::Device;
+use crate::watch::{self, Spinner};
 
 /// A run that ended, or could not begin.
 pub(super) struct Turn {
@@ -121,12 +124,14 @@ async fn on_this_machine(args: &Args, context: &Context, cancel: CancellationTok
     let plugin = source::load(&args.plugin, context.cache().ok().as_ref()).await?;
     let declared = Declared::of(&plugin, &args.plugin);
     let machine = Machine::open(context, &args.asks.roots()?)?;
-    let how = How { mode: args.mode, plan: None, recording: false };
-    let mut request = run::request(&args.asks, how, &plugin, &machine)?;
-    request.cancel = cancel;
+    let how = How { mode: args.mode, plan: None, record: None };
+    let job = args.asks.job(how, &Device::nobody_s())?;
+    let request = Request { cancel, ..job.request(&plugin, &machine)? };
     let _machine = machine.take(request.mode, context).await?;
     let spinner = Arc::new(Spinner::silent(&plugin.manifest().plugin.name));
-    run::execute(&args.asks, &declared, None, &request, &machine, spinner, context).await?;
+    let cancel = request.cancel.clone();
+    let run = job::execute(&job.allow, &declared, None, &request, &machine, spinner.clone(), context);
+    watch::attended(&spinner, &cancel, run).await?;
     machine.wind_up(request.mode, context).await;
     Went::of(&machine.store.events(request.run)?, &declared, &args.plugin, None)
 }

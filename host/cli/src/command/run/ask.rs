@@ -1,20 +1,17 @@
-//! What a person asks for: parameters, limits, roots and a plan, each held against what the plugin takes.
+//! What a person asks for on the command line: parameters, limits, roots.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
-use artifact::Plugin;
+use anyhow::Context as _;
+use model::RunId;
 use model::capability::Capability;
-use model::{Plan, RunId, event};
-use runtime::Request;
 use serde_json::{Map, Value};
-use store::Store;
-use tokio_util::sync::CancellationToken;
 
 use super::RunMode;
-use crate::fault::Refused;
-use crate::machine::{self, Machine};
+use crate::job::Job;
+use crate::machine;
+use crate::vouched::Device;
 
 /// What a run by hand takes, whoever starts it.
 #[derive(clap::Args)]
@@ -30,7 +27,7 @@ pub(in crate::command) struct Asks {
     /// Grant a capability of class L2 or above, such as `files-write` or `service-control [nginx]`, or addresses that are not
     /// public: `http [10.0.0.0/8]`
     #[arg(long, value_name = "CAPABILITY")]
-    pub(super) allow: Vec<Capability>,
+    allow: Vec<Capability>,
 
     /// Let a named root stand for a folder
     #[arg(long = "bind", value_name = "NAME=DIR", value_parser = name_and_value)]
@@ -52,40 +49,27 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 pub(in crate::command) struct How {
     pub(in crate::command) mode: RunMode,
     pub(in crate::command) plan: Option<RunId>,
-    pub(in crate::command) recording: bool,
-}
-
-/// All of it, as a request.
-pub(in crate::command) fn request(
-    asks: &Asks,
-    how: How,
-    plugin: &Plugin,
-    machine: &Machine,
-) -> anyhow::Result<Request> {
-    let (manifest, shared) = (plugin.manifest(), &machine.device.shared);
-    let parameters = plugin
-        .parameters(asks.given()?)
-        .with_context(|| format!("`{}` takes{}", manifest.plugin.name, takes(&manifest.parameters)))?;
-    let plan = how.plan.map(|run| plan(&machine.store, run, plugin, &parameters)).transpose()?;
-    if plan.is_some() && how.mode != RunMode::Enforce {
-        bail!("`--plan` ties an enforce run to a dry run: add `--mode enforce`");
-    }
-    Ok(Request {
-        run: RunId::new(),
-        mode: how.mode.into(),
-        trigger: machine::by_hand(),
-        parameters,
-        limits: limits(&manifest.limits, &asks.limits)?,
-        plan,
-        recording: how.recording,
-        device: backends::device::device_id(shared)?.to_string(),
-        roots: shared.policy.files.roots.clone(),
-        cancel: CancellationToken::new(),
-        resumed: None,
-    })
+    pub(in crate::command) record: Option<PathBuf>,
 }
 
 impl Asks {
+    /// All of it, asked by whoever types it.
+    pub(in crate::command) fn job(&self, how: How, device: &Device) -> anyhow::Result<Job> {
+        Ok(Job {
+            run: RunId::new(),
+            mode: how.mode.into(),
+            trigger: machine::by_hand(),
+            given: self.given()?,
+            allow: self.allow.clone(),
+            roots: self.roots()?,
+            limits: self.limits.clone(),
+            plan: how.plan,
+            recording: how.record.is_some(),
+            device: device.clone(),
+            record: how.record,
+        })
+    }
+
     /// Parameters as given: the file's, then those of the command line.
     pub(super) fn given(&self) -> anyhow::Result<Map<String, Value>> {
         let mut given = match &self.params {
@@ -109,70 +93,5 @@ impl Asks {
             Ok((name.clone(), folder))
         });
         bound.collect()
-    }
-}
-
-/// The parameters of a schema, a line each.
-fn takes(schema: &Value) -> String {
-    let required = |name: &str| {
-        let names = schema.get("required").and_then(Value::as_array);
-        names.is_some_and(|names| names.iter().any(|it| it.as_str() == Some(name)))
-    };
-    let properties = schema.get("properties").and_then(Value::as_object).filter(|properties| !properties.is_empty());
-    let Some(properties) = properties else { return " no parameters".to_owned() };
-    let line = |(name, property): (&String, &Value)| {
-        let text = |key: &str| property.get(key).and_then(Value::as_str).unwrap_or_default();
-        let default = match (required(name), property.get("default")) {
-            (true, _) => ", required".to_owned(),
-            (false, Some(default)) if !default.is_null() => format!(", {default} if left out"),
-            (false, _) => String::new(),
-        };
-        format!("\n  --param {name}=… ({}{default}) {}", text("type"), text("description"))
-    };
-    properties.iter().map(line).collect()
-}
-
-/// The manifest's limits, with those that are given in their place.
-pub(in crate::command) fn limits(
-    of_manifest: &model::Limits,
-    given: &[(String, String)],
-) -> anyhow::Result<model::Limits> {
-    let mut table = serde_json::to_value(of_manifest)?;
-    for (name, value) in given {
-        let value: u64 = value.parse().with_context(|| format!("limit `{name}`: expected a number"))?;
-        let slot = table.get_mut(name);
-        *slot.with_context(|| format!("no such limit: `{name}`; `remit inspect` lists them"))? = value.into();
-    }
-    let limits: model::Limits = serde_json::from_value(table)?;
-    match limits.out_of_range().as_slice() {
-        [] => Ok(limits),
-        wrong => bail!("{}", wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
-    }
-}
-
-/// The plan of an earlier dry run, if it was of this plugin with these parameters.
-fn plan(store: &Store, run: RunId, plugin: &Plugin, parameters: &Map<String, Value>) -> anyhow::Result<Plan> {
-    let (started, events) = machine::record(store, run)?;
-    let told = event::end(&events).and_then(|ended| ended.plan_digest);
-    let plan = event::end(&events).and_then(|ended| ended.plan.clone());
-    let plan = plan.with_context(|| format!("{run} has no plan: it is no dry run that completed"))?;
-    let mut reasons = Vec::new();
-    // Whoever reads the record reads the digest, and approves that.
-    if told != Some(plan.digest(started.digest, &started.parameters)) {
-        reasons.push(format!("the plan of {run} is not the one that its digest names: somebody has changed it"));
-    }
-    if started.digest != plugin.digest() {
-        reasons.push(format!("{run} planned for {} {}, this is {}", started.plugin, started.digest, plugin.digest()));
-    }
-    if started.parameters != Value::Object(parameters.clone()) {
-        let now = Value::Object(parameters.clone());
-        reasons.push(format!("{run} planned with parameters {}, these are {now}", started.parameters));
-    }
-    match reasons.is_empty() {
-        true => Ok(plan),
-        false => {
-            let next = Some("make a new dry run, and tie this run to it".to_owned());
-            Err(Refused { next, ..Refused::because(reasons) }.into())
-        }
     }
 }

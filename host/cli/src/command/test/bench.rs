@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::differences;
 use super::form::Case;
 use super::observed::Observed;
-use crate::command::run::limits;
 use crate::context::Context;
+use crate::job::limits;
 
 /// A plugin, and what it is compiled by.
 pub(in crate::command) struct Bench {

@@ -19,12 +19,12 @@ use crate::machine::Machine;
 use crate::meant::Origin;
 use crate::vouched::Statements;
 
-use super::Args;
+use super::Job;
 
 /// What an approval grants, where this machine pins a root. Where it pins none a file runs by hand; what is installed does not run.
 /// What is refused has a record.
 pub(super) fn by_approval(
-    args: &Args,
+    job: &Job,
     (plugin, statements): (Plugin, &Statements),
     origin: Origin,
     request: &Request,
@@ -38,14 +38,14 @@ pub(super) fn by_approval(
         }
         return Err(record_refusal(no_root(), &plugin, request, machine, context));
     };
-    if !args.asks.allow.is_empty() {
+    if !job.allow.is_empty() {
         bail!("`--allow` has no say: a signed plugin gets what its approval grants");
     }
     let wishes = plugin.manifest().wishes(&request.parameters)?;
-    let decision = args.device.decide((&plugin, statements), &wishes, request.mode, &trust, context)?;
+    let decision = job.device.decide((&plugin, statements), &wishes, request.mode, &trust, context)?;
     let Some(approved) = decision.approved.clone() else {
         let next = match is_installed && decision.against_publisher().next().is_none() {
-            true => args.device.approve_line(&plugin),
+            true => job.device.approve_line(&plugin),
             false => "`remit verify` shows every check".to_owned(),
         };
         let next = Some(next);

@@ -1,0 +1,107 @@
+//! One run, from what is asked to its end; whoever asks: a person at this terminal, or the agent for a person or an order.
+
+mod asked;
+mod grant;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::bail;
+use contract::run::{Mode, Trigger};
+use model::capability::Capability;
+use model::{Ended, Grants, Outcome, RunId};
+use runtime::{Observer, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Context;
+use crate::declared::Declared;
+use crate::fault::Refused;
+use crate::machine::Machine;
+use crate::meant::Found;
+use crate::suspended;
+use crate::vouched::Device;
+
+pub(crate) use asked::limits;
+
+/// What is asked of a plugin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Job {
+    pub(crate) run: RunId,
+    pub(crate) mode: Mode,
+    pub(crate) trigger: Trigger,
+    /// Parameters, as they were given.
+    pub(crate) given: Map<String, Value>,
+    /// Capabilities that a person grants for this run.
+    pub(crate) allow: Vec<Capability>,
+    /// What named roots stand for, beside those of host policy.
+    pub(crate) roots: BTreeMap<String, PathBuf>,
+    /// Limits by name, in the place of the manifest's.
+    pub(crate) limits: Vec<(String, String)>,
+    /// The dry run whose plan it is tied to.
+    pub(crate) plan: Option<RunId>,
+    /// Whether the record keeps all that a replay needs.
+    pub(crate) recording: bool,
+    pub(crate) device: Device,
+    /// Where the record is written, if the run is suspended and goes on without whoever asked.
+    pub(crate) record: Option<PathBuf>,
+}
+
+impl Job {
+    /// Runs what was found, on a machine that is this process's for so long. What is refused has a record too.
+    pub(crate) async fn perform(
+        &self,
+        found: Found,
+        machine: &Machine,
+        observer: Arc<dyn Observer>,
+        cancel: CancellationToken,
+        context: &Context,
+    ) -> anyhow::Result<Ended> {
+        let Found { plugin, statements, path, origin } = found;
+        let request = Request { cancel, ..self.request(&plugin, machine)? };
+        let (plugin, granted) = match statements.is_empty() && !origin.is_installed() {
+            true => (plugin, None),
+            false => grant::by_approval(self, (plugin, &statements), origin, &request, machine, context)?,
+        };
+        let declared = Declared::of(&plugin, &path);
+        let ended = execute(&self.allow, &declared, granted, &request, machine, observer, context).await?;
+        if ended.outcome == Outcome::Suspended {
+            suspended::leave(context, self.run, (&plugin, &statements, &self.device), self.record.as_deref())?;
+        }
+        Ok(ended)
+    }
+}
+
+/// Grants by hand what no approval granted, compiles and runs. What is refused on the way has a record too.
+pub(crate) async fn execute(
+    allow: &[Capability],
+    declared: &Declared<'_>,
+    granted: Option<Grants>,
+    request: &Request,
+    machine: &Machine,
+    observer: Arc<dyn Observer>,
+    context: &Context,
+) -> anyhow::Result<Ended> {
+    let plugin = declared.plugin;
+    let refused = |refused: Refused| grant::record_refusal(refused, plugin, request, machine, context);
+    let grants = match granted {
+        Some(grants) => grants,
+        None => grant::by_hand(allow, declared, &machine.policy, request).map_err(refused)?,
+    };
+    let prepared = tokio::select! {
+        biased;
+        () = request.cancel.cancelled() => bail!("it was stopped before anything ran"),
+        prepared = context.prepare(plugin, &grants) => prepared,
+    };
+    let prepared = prepared.map_err(|error| match error.downcast() {
+        Ok(runtime::Error::Refused(reasons)) => {
+            refused(Refused::because(reasons.iter().map(ToString::to_string).collect()))
+        }
+        Ok(other) => other.into(),
+        Err(other) => other,
+    })?;
+    machine.execute(&prepared, request.clone(), observer, context).await
+}
