@@ -16,5 +16,6 @@ pub use schedule::{
     BadSchedule, Calendars, Cause, Coming, Decision, Device, Elapsed, Firing, GRACE_MS, Look, Manner, Misfire,
     NotFired, Occupancy, Overlap, Reason, Schedule, Seen, State, Trigger, Window,
 };
-pub use threshold::Threshold;
-pub use watch::{Log, ServiceState, Watch};
+pub use text::duration_ms;
+pub use threshold::{Rising, Threshold};
+pub use watch::{Log, Resource, ServiceState, Watch, log_pattern};

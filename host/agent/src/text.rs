@@ -3,7 +3,7 @@
 const SECOND_MS: i64 = 1_000;
 
 /// Reads `90s`, `30m`, `4h`, `2d` or several of them, such as `1h30m`.
-pub(crate) fn duration_ms(text: &str) -> Result<i64, String> {
+pub fn duration_ms(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is not a duration: expected a number and `s`, `m`, `h` or `d`, such as `30m`");
     let (mut total, mut number) = (0_i64, None::<i64>);
     for character in text.chars() {

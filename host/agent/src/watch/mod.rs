@@ -1,9 +1,13 @@
 //! What an event rule watches.
 
+mod check;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub use check::log_pattern;
 
 /// What a rule watches: a case for each source of events, written as `watch = { type = "disk-free", path = "/", below = "10%" }`.
 ///
@@ -23,7 +27,8 @@ pub enum Watch {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         clear: Option<String>,
     },
-    /// A level: a service is in this state. systemd says so over D-Bus; where it does not run, init scripts do.
+    /// A level: a service is in this state. systemd says so over D-Bus; where it does not run, init scripts do. One that this
+    /// system does not have is in none.
     ServiceState {
         /// Its name, such as `nginx`.
         service: String,
@@ -34,7 +39,8 @@ pub enum Watch {
     Process {
         /// The name of its program, without folders.
         name: String,
-        /// Raised when there is at least one; else, when there is none.
+        /// Raised when there is at least one, and again when others have taken the place of all that were there; else, when
+        /// there is none.
         is_present: bool,
     },
     /// A moment: a file was written, made, moved or removed, or its owner or mode changed.
@@ -107,6 +113,16 @@ pub enum Watch {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         clear: Option<String>,
     },
+    /// A level: work waits, because there is not enough of something, as the kernel's pressure stall information says.
+    Pressure {
+        /// Of what.
+        resource: Resource,
+        /// Raised where some of it waited for more of the last ten seconds: `20%`.
+        above: String,
+        /// Cleared where it is at most: `5%`; `above`, if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clear: Option<String>,
+    },
     /// A moment: a run ended.
     RunFinished {
         /// Of this order; of any, if left out.
@@ -145,6 +161,28 @@ pub enum ServiceState {
     Failed,
 }
 
+/// What there may not be enough of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resource {
+    /// Processors.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Disks.
+    Io,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Io => "io",
+        })
+    }
+}
+
 impl fmt::Display for ServiceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -175,6 +213,7 @@ impl Watch {
             Self::CertificateExpiring { .. } => "certificate-expiring",
             Self::Load { .. } => "load",
             Self::MemoryFree { .. } => "memory-free",
+            Self::Pressure { .. } => "pressure",
             Self::RunFinished { .. } => "run-finished",
             Self::Emitted { .. } => "emitted",
         }
@@ -190,7 +229,8 @@ impl Watch {
             | Self::RebootPending
             | Self::CertificateExpiring { .. }
             | Self::Load { .. }
-            | Self::MemoryFree { .. } => true,
+            | Self::MemoryFree { .. }
+            | Self::Pressure { .. } => true,
             Self::FileChange { .. }
             | Self::LogMatch { .. }
             | Self::Login { .. }
