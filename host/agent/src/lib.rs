@@ -6,15 +6,19 @@
 //! Nothing here reads a clock, a file or the environment, but for the system's time zone database, through `jiff`.
 
 mod notice;
+mod reason;
+mod rule;
 mod schedule;
 mod text;
 mod threshold;
 mod watch;
 
 pub use notice::{Change, Notice};
+pub use reason::{Cause, Reason};
+pub use rule::{EventTrigger, RuleDecision, RuleEvent, RuleFiring, TripReason, Tripped, Unfired};
 pub use schedule::{
-    BadSchedule, Calendars, Cause, Coming, Decision, Device, Elapsed, Firing, GRACE_MS, Look, Manner, Misfire,
-    NotFired, Occupancy, Overlap, Reason, Schedule, Seen, State, Trigger, Window,
+    BadSchedule, Calendars, Coming, Decision, Device, Elapsed, Firing, GRACE_MS, Look, Manner, Misfire, NotFired,
+    Occupancy, Overlap, Schedule, Seen, State, Trigger, Window,
 };
 pub use text::duration_ms;
 pub use threshold::{Rising, Threshold};

@@ -7,24 +7,23 @@ mod decision;
 mod due;
 mod jitter;
 mod nominal;
+pub(crate) mod permit;
 mod policy;
 mod spans;
 mod state;
 mod trigger;
 
-use std::str::FromStr;
-
 use contract::Class;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::calendar::{Ahead, Calendar, Set, Span};
+use self::calendar::Ahead;
 use self::cron::Pattern;
 use self::jitter::Place;
 use self::nominal::Nominal;
-use crate::text;
+use self::permit::{Permit, Written, keep, parsed, timestamp, zone};
+use crate::{Reason, text};
 
-pub use self::decision::{Cause, Decision, Firing, Manner, NotFired, Reason};
+pub use self::decision::{Decision, Firing, Manner, NotFired};
 pub use self::due::{Elapsed, Look, Occupancy, Seen};
 pub use self::policy::{Misfire, Overlap};
 pub use self::state::State;
@@ -36,12 +35,6 @@ pub const GRACE_MS: i64 = 60_000;
 
 /// The most jitter: what spreads over more than a day is another schedule.
 const JITTER_MS_MAX: i64 = 86_400_000;
-
-/// The most windows of one kind in one place: a year of monthly exceptions fits twice.
-const WINDOWS_MAX: usize = 32;
-
-/// The most bytes of a window's name.
-const NAME_BYTES_MAX: usize = 64;
 
 /// The most firings that are listed beforehand.
 const COMING_MAX: usize = 1_000;
@@ -64,9 +57,7 @@ pub struct Schedule {
     pub(crate) overlap: Overlap,
     pub(crate) jitter_ms: i64,
     place: Place,
-    start_ms: Option<i64>,
-    expires_ms: Option<i64>,
-    calendar: Calendar,
+    permit: Permit,
 }
 
 /// What is due when, and whether it is refused.
@@ -100,28 +91,17 @@ impl Schedule {
         };
         let zone = keep(zone(&trigger.zone), "zone", &mut problems);
         let jitter_ms = keep(jitter(trigger.jitter.as_deref()), "jitter", &mut problems);
-        let start_ms = keep(moment(trigger.start.as_deref()), "start", &mut problems).flatten();
-        let expires_ms = keep(moment(trigger.expires.as_deref()), "expires", &mut problems).flatten();
-        if let (Some(start), Some(expires)) = (start_ms, expires_ms)
-            && expires <= start
-        {
-            problems.push("expires: the order would end before it starts".to_owned());
-        }
         let misfire = keep(parsed(trigger.misfire.as_deref()), "misfire", &mut problems);
         let overlap = keep(parsed(trigger.overlap.as_deref()), "overlap", &mut problems);
         let utc = TimeZone::UTC;
-        let mut sets = vec![set(&trigger.allowed, &trigger.blackout, zone.as_ref().unwrap_or(&utc), "", &mut problems)];
-        for (at, calendars) in device.calendars.iter().enumerate() {
-            let place = format!("calendars[{at}].");
-            let zone = keep(self::zone(&calendars.zone), &format!("{place}zone"), &mut problems);
-            sets.push(set(
-                &calendars.allowed,
-                &calendars.blackout,
-                &zone.unwrap_or(TimeZone::UTC),
-                &place,
-                &mut problems,
-            ));
-        }
+        let written = Written {
+            start: trigger.start.as_deref(),
+            expires: trigger.expires.as_deref(),
+            allowed: &trigger.allowed,
+            blackout: &trigger.blackout,
+            zone: zone.as_ref().unwrap_or(&utc),
+        };
+        let permit = Permit::read(&written, class, device, &mut problems);
         match (pattern, zone, jitter_ms, misfire, overlap) {
             (Some(pattern), Some(zone), Some(jitter_ms), Some(misfire), Some(overlap)) if problems.is_empty() => {
                 Ok(Self {
@@ -130,9 +110,7 @@ impl Schedule {
                     overlap,
                     jitter_ms,
                     place: Place::of(&device.key, order),
-                    start_ms,
-                    expires_ms,
-                    calendar: Calendar::new(sets, class),
+                    permit,
                 })
             }
             _ => Err(BadSchedule(problems)),
@@ -141,8 +119,7 @@ impl Schedule {
 
     /// Whether a run may start at this moment. Whoever lets a firing wait asks again before it starts.
     pub fn admits(&self, now_ms: i64) -> Result<(), Reason> {
-        self.is_valid(now_ms)?;
-        self.calendar.check(timestamp(now_ms))
+        self.permit.admits(now_ms)
     }
 
     /// The next firings after this moment, those that will not happen included; at most 1,000.
@@ -166,11 +143,11 @@ impl Schedule {
 
     /// When to look again; nothing, where nothing will be due any more.
     pub fn wake_ms(&self, state: &State, now_ms: i64) -> Option<i64> {
-        if self.expires_ms.is_some_and(|expires| now_ms >= expires) {
+        if self.permit.expires_ms.is_some_and(|expires| now_ms >= expires) {
             return None;
         }
         let mut last = state.passed_ms.unwrap_or(i64::MIN).max(now_ms.saturating_sub(self.jitter_ms));
-        if let Some(start_ms) = self.start_ms {
+        if let Some(start_ms) = self.permit.start_ms {
             // What is before that is told with the first look after it.
             last = last.max(start_ms.saturating_sub(1));
         }
@@ -188,7 +165,7 @@ impl Schedule {
 
     /// To judge one firing after another.
     pub(crate) fn verdicts(&self) -> Verdicts<'_> {
-        Verdicts { schedule: self, ahead: self.calendar.ahead() }
+        Verdicts { schedule: self, ahead: self.permit.ahead() }
     }
 
     /// Parts of a time in which the order had not begun, was valid, and had expired; with the reason that a firing had there
@@ -196,24 +173,14 @@ impl Schedule {
     pub(crate) fn by_validity(&self, (after_ms, until_ms): (i64, i64), valid: &Reason) -> Vec<(Reason, (i64, i64))> {
         let last_before =
             |ms: Option<i64>, otherwise: i64| ms.map_or(otherwise, |ms| ms.saturating_sub(1)).clamp(after_ms, until_ms);
-        let begin_ms = last_before(self.start_ms, after_ms);
-        let end_ms = last_before(self.expires_ms, until_ms).max(begin_ms);
+        let begin_ms = last_before(self.permit.start_ms, after_ms);
+        let end_ms = last_before(self.permit.expires_ms, until_ms).max(begin_ms);
         let parts = [
             (Reason::NotStarted, (after_ms, begin_ms)),
             (valid.clone(), (begin_ms, end_ms)),
             (Reason::Expired, (end_ms, until_ms)),
         ];
         parts.into_iter().filter(|(_, (after_ms, until_ms))| after_ms < until_ms).collect()
-    }
-
-    fn is_valid(&self, at_ms: i64) -> Result<(), Reason> {
-        if self.start_ms.is_some_and(|start| at_ms < start) {
-            return Err(Reason::NotStarted);
-        }
-        if self.expires_ms.is_some_and(|expires| at_ms >= expires) {
-            return Err(Reason::Expired);
-        }
-        Ok(())
     }
 }
 
@@ -235,81 +202,17 @@ impl Verdicts<'_> {
 
     /// This device's place after a moment, inside what is left of the opening; or why nothing may start at that moment.
     pub(crate) fn spread(&mut self, from_ms: i64) -> Result<i64, Reason> {
-        let Schedule { jitter_ms, expires_ms, place, .. } = self.schedule;
-        self.schedule.is_valid(from_ms)?;
-        let most_ms = from_ms.saturating_add(*jitter_ms).min(expires_ms.unwrap_or(i64::MAX));
+        let Schedule { jitter_ms, permit, place, .. } = self.schedule;
+        permit.is_valid(from_ms)?;
+        let most_ms = from_ms.saturating_add(*jitter_ms).min(permit.expires_ms.unwrap_or(i64::MAX));
         let end = self.ahead.open_until(timestamp(from_ms), timestamp(most_ms))?;
         Ok(from_ms + place.of_ms((end.as_millisecond() - from_ms).max(0)))
     }
 }
 
-/// The moment, or the end of time where that comes first.
-fn timestamp(ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
-}
-
-/// What was read, or nothing and a line that says why.
-fn keep<T>(read: Result<T, String>, field: &str, problems: &mut Vec<String>) -> Option<T> {
-    read.map_err(|problem| problems.push(format!("{field}: {problem}"))).ok()
-}
-
-fn parsed<T: FromStr<Err = String> + Default>(text: Option<&str>) -> Result<T, String> {
-    text.map_or_else(|| Ok(T::default()), str::parse)
-}
-
-fn zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| {
-        format!(
-            "this system knows no time zone `{name}`: expected such as `Europe/Berlin`, and `tzdata` to be installed"
-        )
-    })
-}
-
 fn jitter(text: Option<&str>) -> Result<i64, String> {
     let ms = text.map_or(Ok(0), text::duration_ms)?;
     if ms > JITTER_MS_MAX { Err("at most `24h`".to_owned()) } else { Ok(ms) }
-}
-
-fn moment(text: Option<&str>) -> Result<Option<i64>, String> {
-    let read = |text: &str| {
-        let time = text.parse::<Timestamp>();
-        time.map_err(|_| format!("`{text}` is not a time: expected the form `2026-11-22T04:44:06Z`"))
-    };
-    Ok(text.map(read).transpose()?.map(Timestamp::as_millisecond))
-}
-
-fn set(allowed: &[Window], blackout: &[Window], zone: &TimeZone, place: &str, problems: &mut Vec<String>) -> Set {
-    let mut spans = |windows: &[Window], kind: &str| {
-        if windows.len() > WINDOWS_MAX {
-            problems.push(format!("{place}{kind}: has {} windows, at most {WINDOWS_MAX} are looked at", windows.len()));
-        }
-        let mut spans = Vec::new();
-        for (at, window) in windows.iter().take(WINDOWS_MAX).enumerate() {
-            let place = format!("{place}{kind}[{at}]");
-            spans.extend(span(window, zone, &place, problems));
-        }
-        spans
-    };
-    Set { allowed: spans(allowed, "allowed"), blackout: spans(blackout, "blackout") }
-}
-
-fn span(window: &Window, default: &TimeZone, place: &str, problems: &mut Vec<String>) -> Option<Span> {
-    if window.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
-        problems.push(format!("{place}.name: expected 1 to {NAME_BYTES_MAX} bytes"));
-    }
-    let zone = match &window.zone {
-        Some(name) => keep(zone(name), &format!("{place}.zone"), problems),
-        None => Some(default.clone()),
-    };
-    let when = match (&window.weekly, &window.dates) {
-        (Some(text), None) => keep(calendar::weekly(text), &format!("{place}.weekly"), problems),
-        (None, Some(text)) => keep(calendar::dates(text), &format!("{place}.dates"), problems),
-        _ => {
-            problems.push(format!("{place}: expected either `weekly` or `dates`"));
-            None
-        }
-    };
-    Some(Span { name: window.name.clone(), zone: zone?, classes: window.classes.clone(), when: when? })
 }
 
 #[cfg(test)]
