@@ -6,14 +6,17 @@
 //! Nothing here reads a clock, a file or the environment, but for the system's time zone database, through `jiff`.
 
 mod notice;
+mod order;
 mod reason;
 mod rule;
 mod schedule;
 mod text;
 mod threshold;
 mod watch;
+mod written;
 
 pub use notice::{Change, Notice};
+pub use order::{BadOrder, ORDER_BYTES_MAX, Occasion, Order, Priority, Retry, Retryable, order_name};
 pub use reason::{Cause, Reason};
 pub use rule::{EventTrigger, RuleDecision, RuleEvent, RuleFiring, TripReason, Tripped, Unfired};
 pub use schedule::{

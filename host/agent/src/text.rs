@@ -1,5 +1,7 @@
 //! Short forms that people write.
 
+use jiff::Timestamp;
+
 const SECOND_MS: i64 = 1_000;
 
 /// Reads `90s`, `30m`, `4h`, `2d` or several of them, such as `1h30m`.
@@ -27,6 +29,20 @@ pub fn duration_ms(text: &str) -> Result<i64, String> {
         None if !text.is_empty() => Ok(total),
         _ => Err(wrong()),
     }
+}
+
+/// Reads `2026-11-22T04:44:06Z` as milliseconds since 1970.
+pub(crate) fn moment(text: Option<&str>) -> Result<Option<i64>, String> {
+    let read = |text: &str| {
+        let time = text.parse::<Timestamp>();
+        time.map_err(|_| format!("`{text}` is not a time: expected the form `2026-11-22T04:44:06Z`"))
+    };
+    Ok(text.map(read).transpose()?.map(Timestamp::as_millisecond))
+}
+
+/// As [`moment`] reads it.
+pub(crate) fn moment_text(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).unwrap_or_default().to_string()
 }
 
 #[cfg(test)]

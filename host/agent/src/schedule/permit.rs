@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::calendar::{self, Ahead, Calendar, Set, Span};
 use super::{Device, Window};
-use crate::Reason;
+use crate::{Reason, text};
 
 /// The most windows of one kind in one place: a year of monthly exceptions fits twice.
 const WINDOWS_MAX: usize = 32;
@@ -38,8 +38,8 @@ pub(crate) struct Permit {
 impl Permit {
     /// Reads what was written and what the device says. What is wrong is left out, and told.
     pub(crate) fn read(written: &Written<'_>, class: Class, device: &Device, problems: &mut Vec<String>) -> Self {
-        let start_ms = keep(moment(written.start), "start", problems).flatten();
-        let expires_ms = keep(moment(written.expires), "expires", problems).flatten();
+        let start_ms = keep(text::moment(written.start), "start", problems).flatten();
+        let expires_ms = keep(text::moment(written.expires), "expires", problems).flatten();
         if let (Some(start), Some(expires)) = (start_ms, expires_ms)
             && expires <= start
         {
@@ -98,14 +98,6 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
             "this system knows no time zone `{name}`: expected such as `Europe/Berlin`, and `tzdata` to be installed"
         )
     })
-}
-
-fn moment(text: Option<&str>) -> Result<Option<i64>, String> {
-    let read = |text: &str| {
-        let time = text.parse::<Timestamp>();
-        time.map_err(|_| format!("`{text}` is not a time: expected the form `2026-11-22T04:44:06Z`"))
-    };
-    Ok(text.map(read).transpose()?.map(Timestamp::as_millisecond))
 }
 
 fn set(allowed: &[Window], blackout: &[Window], zone: &TimeZone, place: &str, problems: &mut Vec<String>) -> Set {
