@@ -10,6 +10,7 @@ use contract::types::{Attributes, Effect, Error, Finding};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::budget::Exhausted;
 use crate::{Digest, Grants, Limits, Outcome, Plan, RunId, Verdict};
 
 /// The form of a record; a reader refuses a newer one by name.
@@ -57,6 +58,8 @@ pub enum Event {
     },
     /// A host call was answered.
     Called(Box<Called>),
+    /// A budget of the device has no room for what the run wanted. Once a run and budget, however often it is asked.
+    Exhausted(Exhausted),
     /// The plugin, or what it wrote to standard output or error, said something.
     Log {
         /// How loud.

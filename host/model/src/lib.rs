@@ -4,6 +4,7 @@
 //! wrong with them. It does no I/O; the one clock is here so that nobody needs another.
 
 pub mod address;
+pub mod budget;
 pub mod capability;
 pub mod digest;
 pub mod event;
@@ -27,6 +28,6 @@ pub use manifest::Manifest;
 pub use outcome::{Outcome, Verdict};
 pub use packages::Package;
 pub use plan::{Mutation, Plan};
-pub use time::{Clock, ManualClock, SystemClock};
+pub use time::{Clock, ManualClock, SystemClock, Uptime};
 
 pub use contract::run::Mode;

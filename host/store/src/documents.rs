@@ -180,7 +180,7 @@ pub(crate) fn floor(transaction: &Transaction<'_>, collection: &str) -> Result<u
 /// What is there by then; where it was removed, what was; none where there was nothing to do. A removed document leaves its
 /// revision behind, as an empty value that has expired, until it is purged: a writer that still expects the old one must not
 /// succeed against a new one of the same number.
-fn replace_in(
+pub(crate) fn replace_in(
     transaction: &Transaction<'_>,
     collection: &str,
     key: &str,

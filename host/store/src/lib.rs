@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 pub use documents::{Document, Expected, NotWritten, Value, Write};
-pub use runs::{RunLog, Summary};
+pub use runs::{Make, Rework, RunLog, Summary};
 
 /// How long one process waits for another that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{Ended, Event, Outcome, Recorded, RunId, Started};
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
+use crate::documents::{Expected, Value, replace_in};
 use crate::{Error, Store, fail};
 
 /// A run that is under way: what it appends is durable when `append` returns.
@@ -19,6 +20,21 @@ pub struct RunLog {
     /// Held while the process lives: whoever can lock it knows that the run is dead.
     lock: Option<(PathBuf, File)>,
 }
+
+/// A document that is worked out anew from what it holds, in the transaction that it is written in: nobody comes in between.
+pub struct Rework<E> {
+    /// The collection.
+    pub collection: &'static str,
+    /// The key.
+    pub key: &'static str,
+    /// When.
+    pub now_ms: u64,
+    /// What it will hold, by what it holds; an error writes nothing at all. It may be asked more than once.
+    pub make: Make<E>,
+}
+
+/// Works a document out.
+pub type Make<E> = Box<dyn Fn(Option<&str>) -> Result<String, E> + Send + Sync>;
 
 /// The runs of which the last that was heard is that they wait. (SQLite takes a bare column from the row of the maximum.)
 const SUSPENDED: &str = "SELECT run FROM (
@@ -198,29 +214,61 @@ impl RunLog {
 
     /// Appends events, all or none, and nothing after the end. Durable when it returns.
     pub fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), Error> {
+        let store = Arc::clone(&self.store);
+        let mut connection = store.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let next = self.insert(&transaction, &events)?;
+        self.commit(transaction, next, &events)
+    }
+
+    /// The same, and works a document out anew: both together, or neither. An inner error is that of whoever works it out.
+    pub fn append_reworking<E>(
+        &mut self,
+        events: &[(u64, Event)],
+        document: &Rework<E>,
+    ) -> Result<Result<(), E>, Error> {
+        let store = Arc::clone(&self.store);
+        let mut connection = store.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let Rework { collection, key, now_ms, make } = document;
+        let kept: Option<String> = transaction
+            .prepare_cached("SELECT value FROM document WHERE collection = ?1 AND key = ?2 AND value != ''")?
+            .query_row(params![collection, key], |row| row.get(0))
+            .optional()?;
+        let value = match make(kept.as_deref()) {
+            Ok(value) => Value::Is(value),
+            Err(error) => return Ok(Err(error)),
+        };
+        let next = self.insert(&transaction, events)?;
+        // Nobody else is in this transaction, so that what is expected is what was just read.
+        let _ = replace_in(&transaction, collection, key, &value, Expected::Any, None, *now_ms)?;
+        self.commit(transaction, next, events).map(Ok)
+    }
+
+    /// Gives the number of the next one.
+    fn insert(&self, transaction: &Transaction<'_>, events: &[(u64, Event)]) -> Result<u64, Error> {
         if self.is_over {
             return Err(Error::Over { run: self.run.to_string() });
         }
-        let mut connection = self.store.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut next = self.next;
-        {
-            let mut statement = transaction
-                .prepare_cached("INSERT INTO event (run, sequence, at_ms, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-            for (at_ms, event) in &events {
-                let body = serde_json::to_value(event).unwrap_or_default();
-                let kind = body.get("event").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
-                let sequence = i64::try_from(next).unwrap_or(i64::MAX);
-                let at_ms = i64::try_from(*at_ms).unwrap_or(i64::MAX);
-                statement.execute(params![self.run.to_string(), sequence, at_ms, kind, body.to_string()])?;
-                next += 1;
-            }
+        let mut statement = transaction
+            .prepare_cached("INSERT INTO event (run, sequence, at_ms, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for (at_ms, event) in events {
+            let body = serde_json::to_value(event).unwrap_or_default();
+            let kind = body.get("event").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
+            let sequence = i64::try_from(next).unwrap_or(i64::MAX);
+            let at_ms = i64::try_from(*at_ms).unwrap_or(i64::MAX);
+            statement.execute(params![self.run.to_string(), sequence, at_ms, kind, body.to_string()])?;
+            next += 1;
         }
+        Ok(next)
+    }
+
+    fn commit(&mut self, transaction: Transaction<'_>, next: u64, events: &[(u64, Event)]) -> Result<(), Error> {
         fail::point("event.before-commit");
         transaction.commit()?;
         self.next = next;
         self.is_over = events.iter().any(|(_, event)| matches!(event, Event::Ended(_)));
-        drop(connection);
         fail::point("event.after-commit");
         Ok(())
     }
@@ -256,6 +304,24 @@ mod tests {
         let mut later = store.open_run(run).unwrap().unwrap();
         assert!(later.is_over() && later.append(vec![(4, ended())]).is_err());
         assert_eq!(store.events(run).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_document_is_worked_out_with_events_or_neither_is_written() {
+        let store = Arc::new(Store::in_memory().unwrap());
+        let run = RunId::new();
+        let mut log = store.open_run(run).unwrap().unwrap();
+        let mut count = |most: u64| {
+            let make = move |kept: Option<&str>| {
+                let next = kept.map_or(0, |kept| kept.parse::<u64>().unwrap()) + 1;
+                if next > most { Err("no more") } else { Ok(next.to_string()) }
+            };
+            let document = Rework { collection: "c", key: "k", now_ms: 1, make: Box::new(make) };
+            log.append_reworking(&[(1, Event::Resumed)], &document).unwrap()
+        };
+        assert_eq!((count(2), count(2), count(2), count(3)), (Ok(()), Ok(()), Err("no more"), Ok(())));
+        assert_eq!(store.get("c", "k", 1).unwrap().unwrap().value, "3");
+        assert_eq!(store.events(run).unwrap().len(), 3);
     }
 
     #[test]
