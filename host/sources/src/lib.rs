@@ -1,8 +1,10 @@
 //! What a device notices.
 //!
 //! In goes what a rule watches, out come notices, as the system itself tells them: a file a source. It decides nothing: what
-//! becomes of a notice is for `agent`. It changes nothing on the device, and starts no process.
+//! becomes of a notice is for `agent`. It changes nothing on the device, and starts no process: what only a process can tell is
+//! asked of the device's own backends, which are handed in.
 
+mod asked;
 #[cfg(target_os = "linux")]
 mod linux;
 mod sink;
@@ -14,6 +16,7 @@ use agent::Watch;
 use model::Clock;
 use tokio_util::sync::CancellationToken;
 
+pub use asked::Asked;
 pub use sink::{Noticed, Sink};
 
 /// What sources stand on.
@@ -23,9 +26,25 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// What was noticed and must outlive the agent, such as how far a log was read. Only its owner may enter.
     pub folder: PathBuf,
+    /// What the device itself can be asked.
+    pub asked: Asked,
+    /// What the sources of many rules see together.
+    #[cfg(target_os = "linux")]
+    pub(crate) shared: Arc<linux::Shared>,
 }
 
 impl Surroundings {
+    /// For all the sources of one agent: what they share is in here.
+    pub fn new(clock: Arc<dyn Clock>, folder: PathBuf, asked: Asked) -> Self {
+        Self {
+            clock,
+            folder,
+            asked,
+            #[cfg(target_os = "linux")]
+            shared: Arc::default(),
+        }
+    }
+
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
         i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX)

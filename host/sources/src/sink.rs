@@ -4,6 +4,8 @@ use agent::{Change, Notice};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use crate::Surroundings;
+
 /// What the source of one rule noticed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Noticed {
@@ -39,24 +41,36 @@ pub(crate) struct Level {
 }
 
 impl Level {
-    /// What the level is now. Gives what to tell, if anything.
-    pub(crate) fn set(
+    /// Says what the level is now, if that is news. What there is to say of it is worked out only then.
+    pub(crate) async fn tell(
         &mut self,
+        sink: &Sink,
         is_raised: bool,
-        at_ms: i64,
+        around: &Surroundings,
         subject: &str,
-        data: Map<String, Value>,
-    ) -> Option<Notice> {
-        if is_raised == self.is_raised {
-            return None;
+        said: impl FnOnce() -> Map<String, Value>,
+    ) {
+        if is_raised != self.is_raised {
+            self.is_raised = is_raised;
+            let change = if is_raised { Change::Raised } else { Change::Cleared };
+            let (at_ms, subject) = (around.now_ms(), subject.to_owned());
+            sink.send(Notice { at_ms, subject, change, data: said(), cause: None }).await;
         }
-        self.is_raised = is_raised;
-        let change = if is_raised { Change::Raised } else { Change::Cleared };
-        Some(Notice { at_ms, subject: subject.to_owned(), change, data, cause: None })
     }
 
     /// Whether it is raised, as far as was told.
     pub(crate) fn is_raised(&self) -> bool {
         self.is_raised
     }
+}
+
+/// What there is to say.
+pub(crate) fn data<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
+    entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// To one decimal: for a person.
+#[expect(clippy::cast_precision_loss, reason = "a percentage for a person")]
+pub(crate) fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1_000.0).round() / 10.0 }
 }
