@@ -5,8 +5,10 @@
 //!
 //! Nothing here reads a clock, a file or the environment, but for the system's time zone database, through `jiff`.
 
+mod dispatch;
 mod notice;
 mod order;
+mod queue;
 mod reason;
 mod rule;
 mod schedule;
@@ -15,8 +17,12 @@ mod threshold;
 mod watch;
 mod written;
 
+pub use dispatch::{
+    Dispatcher, Explained, HandRun, Input, Now, Placed, Restored, Scope, SetAside, Shell, Step, Told, What,
+};
 pub use notice::{Change, Notice};
 pub use order::{BadOrder, ORDER_BYTES_MAX, Occasion, Order, Priority, Retry, Retryable, order_name};
+pub use queue::{Limits, NotRun, Origin, Run, Stage};
 pub use reason::{Cause, Reason};
 pub use rule::{EventTrigger, RuleDecision, RuleEvent, RuleFiring, TripReason, Tripped, Unfired};
 pub use schedule::{

@@ -229,7 +229,7 @@ impl Schedule {
 }
 
 /// By how much the clock was set, where it was.
-fn clock_set(looked_ms: i64, now_ms: i64, elapsed: Option<Elapsed>) -> Option<i64> {
+pub(crate) fn clock_set(looked_ms: i64, now_ms: i64, elapsed: Option<Elapsed>) -> Option<i64> {
     let wall_ms = now_ms.saturating_sub(looked_ms);
     let Some(Elapsed { awake_ms, asleep_ms }) = elapsed else { return (wall_ms < 0).then_some(wall_ms) };
     let real_ms = awake_ms.saturating_add(asleep_ms);

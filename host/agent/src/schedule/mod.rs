@@ -24,6 +24,7 @@ use self::permit::{Permit, Written, keep, parsed, timestamp, zone};
 use crate::{Reason, text};
 
 pub use self::decision::{Decision, Firing, Manner, NotFired};
+pub(crate) use self::due::clock_set;
 pub use self::due::{Elapsed, Look, Occupancy, Seen};
 pub use self::policy::{Misfire, Overlap};
 pub use self::state::State;

@@ -28,6 +28,14 @@ impl State {
         Self { looked_ms: now_ms, passed_ms: None, done: Spans::default() }
     }
 
+    /// What was due since the last look was none of the order's business, because it was not there.
+    pub(crate) fn leave_out(&mut self, now_ms: i64) {
+        if now_ms > self.looked_ms {
+            self.looked_ms = now_ms;
+            self.passed_ms = None;
+        }
+    }
+
     /// When the last look was; milliseconds since 1970.
     pub fn looked_ms(&self) -> i64 {
         self.looked_ms

@@ -1,0 +1,116 @@
+//! What is put before the dispatcher, and what it answers.
+
+use std::collections::BTreeMap;
+
+use contract::Class;
+use contract::run::Mode;
+use model::{Outcome, RunId};
+
+use super::told::Told;
+use crate::{Device, Elapsed, Order, Priority, Reason, Run};
+
+/// When something is put before the dispatcher.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The time of day; milliseconds since 1970.
+    pub now_ms: i64,
+    /// How long it is since the last step, by clocks that nobody sets; nothing with the first.
+    pub elapsed: Option<Elapsed>,
+}
+
+/// What is put before the dispatcher.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Nothing happened: it is time to look, the clock was set, or the machine is awake again.
+    Looked,
+    /// All orders that stand now, and what the device's policy says of windows. It comes first after a start, before the ends of
+    /// runs that were under way; and again whenever orders, policy or the rules of time zones change.
+    Reloaded {
+        /// All of them. What is not among them is removed; what is, goes on with what is known of it.
+        orders: Vec<Placed>,
+        /// The device.
+        device: Device,
+    },
+    /// A run ended, with all that it left behind. One that ended `suspended` is not over.
+    Ended {
+        /// Which.
+        run: RunId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A run that was to start did not, or a suspended one may go on: it waits for its start again.
+    Again(RunId),
+    /// Somebody asks for a run by hand.
+    Asked(HandRun),
+    /// Whoever asked for a run by hand waits no longer.
+    Gone(RunId),
+    /// Somebody pauses an order, or all.
+    Paused(Scope),
+    /// Somebody lets an order, or all, go on.
+    Resumed(Scope),
+    /// The agent is about to end: what is under way is brought to its end, and nothing is started.
+    Drain,
+    /// It does not end after all.
+    GoOn,
+}
+
+/// An order, and what its plugin says of it.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Its name.
+    pub name: String,
+    /// The order.
+    pub order: Order,
+    /// The highest class of what its runs may use; windows are for classes.
+    pub class: Class,
+}
+
+/// A run that somebody asks for.
+#[derive(Clone, Debug)]
+pub struct HandRun {
+    /// Which.
+    pub id: RunId,
+    /// What it may do.
+    pub mode: Mode,
+    /// Before which others.
+    pub priority: Priority,
+    /// How long it waits at most; milliseconds. For ever, where it is left out.
+    pub wait_ms: Option<i64>,
+}
+
+/// Whom a pause is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All orders.
+    All,
+    /// This one.
+    Order(String),
+}
+
+/// What the dispatcher asks of whoever drives it.
+pub trait Shell {
+    /// An id that no run has.
+    fn new_run(&mut self) -> RunId;
+
+    /// Whether the device's policy and its budgets let a run start now; its order, where it is not by hand.
+    fn permits(&mut self, run: &Run, order: Option<&Order>) -> Result<(), Reason>;
+}
+
+/// What follows from one input. First everything in `changed` and `told` is made durable, in one transaction; then the rest is
+/// done.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// What is to be kept, by key; a key without a value is to be gone. All of it is handed to [`super::Dispatcher::restore`]
+    /// after a start.
+    pub changed: BTreeMap<String, Option<String>>,
+    /// What was decided, in its order.
+    pub told: Vec<Told>,
+    /// Runs that start now.
+    pub start: Vec<Run>,
+    /// Runs that are to be stopped; their ends are awaited.
+    pub cancel: Vec<RunId>,
+    /// When to look again at the latest, if nothing happens; milliseconds since 1970.
+    pub wake_ms: Option<i64>,
+    /// Whether nothing is under way, and nothing will be: the agent may end.
+    pub is_drained: bool,
+}
