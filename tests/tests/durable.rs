@@ -44,8 +44,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/distribution/src/file.rs", "remove", "what goes is named by nobody any more, and is taken away again"),
     ("host/distribution/src/partial.rs", "start_over", "a download's digest is looked at before it is used"),
     ("host/distribution/src/partial.rs", "finish", "a download's digest is looked at before it is used"),
-    ("host/store/src/runs.rs", "drop", "a lock's name says nothing"),
-    ("host/store/src/runs.rs", "sweep_locks", "a lock's name says nothing"),
+    ("host/store/src/holder.rs", "drop", "a lock's name says nothing"),
     ("host/store/src/whole.rs", "sync_folder", "`write` calls it after its last point"),
 ];
 

@@ -55,7 +55,7 @@ impl Machine {
         Ok(lock)
     }
 
-    /// The log of a run that is new, or goes on.
+    /// The log of a run that goes on.
     pub(crate) fn log(&self, run: RunId) -> anyhow::Result<RunLog> {
         self.store.open_run(run)?.with_context(|| format!("another process has {run} under way"))
     }
@@ -68,7 +68,10 @@ impl Machine {
         observer: Arc<dyn Observer>,
         context: &Context,
     ) -> anyhow::Result<Ended> {
-        let recorder: Box<dyn Recorder> = Box::new(self.log(request.run)?);
+        let recorder: Box<dyn Recorder> = Box::new(match request.resumed {
+            Some(_) => self.log(request.run)?,
+            None => self.store.begin(request.run)?,
+        });
         Ok(runtime::execute(prepared, request, &self.device, &context.clock, recorder, observer).await?)
     }
 

@@ -1,9 +1,10 @@
 //! Documents: small values by collection and key, each with a revision, so that two writers cannot overwrite each other
 //! unseen. Key-value stores, tickets and whatever a backend must remember are made of them.
 
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{Error, Store, fail};
+use crate::commit::Work;
+use crate::{Error, Store};
 
 /// A value and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,27 @@ pub enum Value {
 /// Collections by name, each with the highest revision that was purged from it.
 pub(crate) const FLOORS: &str = "revision-floor";
 
+/// Writes that happen together, and when.
+#[cfg_attr(test, derive(Default))]
+pub(crate) struct Writing {
+    writes: Vec<One>,
+    now_ms: u64,
+}
+
+struct One {
+    collection: String,
+    key: String,
+    value: Value,
+    expected: Expected,
+    expires_ms: Option<u64>,
+}
+
+impl Writing {
+    pub(crate) fn bytes(&self) -> usize {
+        self.writes.iter().map(|it| if let Value::Is(text) = &it.value { text.len() } else { 0 }).sum()
+    }
+}
+
 /// Nothing was written, because the key was not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotWritten {
@@ -70,14 +92,15 @@ pub struct NotWritten {
 impl Store {
     /// A document; none where there is none or it has expired.
     pub fn get(&self, collection: &str, key: &str, now_ms: u64) -> Result<Option<Document>, Error> {
-        Ok(self
-            .connection()
-            .prepare_cached(
-                "SELECT key, value, revision, written_ms, expires_ms FROM document
-                 WHERE collection = ?1 AND key = ?2 AND value != '' AND coalesce(expires_ms, ?3 + 1) > ?3",
-            )?
-            .query_row(params![collection, key, to_i64(now_ms)], document)
-            .optional()?)
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT key, value, revision, written_ms, expires_ms FROM document
+                     WHERE collection = ?1 AND key = ?2 AND value != '' AND coalesce(expires_ms, ?3 + 1) > ?3",
+                )?
+                .query_row(params![collection, key, to_i64(now_ms)], document)
+                .optional()?)
+        })
     }
 
     /// Documents whose key begins so, in order of keys, after `after`, at most `limit`.
@@ -89,15 +112,16 @@ impl Store {
         limit: u32,
         now_ms: u64,
     ) -> Result<Vec<Document>, Error> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT key, value, revision, written_ms, expires_ms FROM document
-             WHERE collection = ?1 AND substr(key, 1, length(?2)) = ?2 AND key > ?3
-                 AND value != '' AND coalesce(expires_ms, ?5 + 1) > ?5
-             ORDER BY key LIMIT ?4",
-        )?;
-        let rows = statement.query_map(params![collection, prefix, after, limit, to_i64(now_ms)], document)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT key, value, revision, written_ms, expires_ms FROM document
+                 WHERE collection = ?1 AND substr(key, 1, length(?2)) = ?2 AND key > ?3
+                     AND value != '' AND coalesce(expires_ms, ?5 + 1) > ?5
+                 ORDER BY key LIMIT ?4",
+            )?;
+            let rows = statement.query_map(params![collection, prefix, after, limit, to_i64(now_ms)], document)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
     /// Writes a document, which may not be empty, if the key is as expected. Durable when it returns.
@@ -110,7 +134,7 @@ impl Store {
         expires_ms: Option<u64>,
         now_ms: u64,
     ) -> Result<Result<Document, NotWritten>, Error> {
-        self.replace(collection, key, &Value::Is(value.to_owned()), expected, expires_ms, now_ms)
+        self.replace(collection, key, Value::Is(value.to_owned()), expected, expires_ms, now_ms)
     }
 
     /// Removes a document if the key is as expected, and gives what was there. Durable when it returns.
@@ -121,56 +145,62 @@ impl Store {
         expected: Expected,
         now_ms: u64,
     ) -> Result<Result<Document, NotWritten>, Error> {
-        self.replace(collection, key, &Value::Gone, expected, None, now_ms)
+        self.replace(collection, key, Value::Gone, expected, None, now_ms)
     }
 
     /// Writes all of these if every key is as expected, else none. Durable when it returns.
     pub fn write(&self, writes: &[Write], now_ms: u64) -> Result<Result<(), NotWritten>, Error> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for it in writes {
-            let written =
-                replace_in(&transaction, it.collection, &it.key, &it.value, it.expected, it.expires_ms, now_ms)?;
-            if let Err(not_written) = written {
-                return Ok(Err(not_written));
-            }
-        }
-        commit(transaction)?;
-        Ok(Ok(()))
+        let one = |it: &Write| One {
+            collection: it.collection.to_owned(),
+            key: it.key.clone(),
+            value: it.value.clone(),
+            expected: it.expected,
+            expires_ms: it.expires_ms,
+        };
+        let writing = Writing { writes: writes.iter().map(one).collect(), now_ms };
+        Ok(self.commit(Work::Write(writing))?.map(|_| ()))
     }
 
     fn replace(
         &self,
         collection: &str,
         key: &str,
-        value: &Value,
+        value: Value,
         expected: Expected,
         expires_ms: Option<u64>,
         now_ms: u64,
     ) -> Result<Result<Document, NotWritten>, Error> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let replaced = replace_in(&transaction, collection, key, value, expected, expires_ms, now_ms)?;
-        match replaced {
-            Ok(document) => {
-                commit(transaction)?;
-                Ok(document.ok_or(NotWritten { found: None }))
-            }
-            Err(not_written) => Ok(Err(not_written)),
-        }
+        let one = One { collection: collection.to_owned(), key: key.to_owned(), value, expected, expires_ms };
+        let written = self.commit(Work::Write(Writing { writes: vec![one], now_ms }))?;
+        Ok(written.and_then(|mut documents| documents.pop().flatten().ok_or(NotWritten { found: None })))
     }
 }
 
-pub(crate) fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
-    fail::point("document.before-commit");
-    transaction.commit()?;
-    fail::point("document.after-commit");
-    Ok(())
+/// Does all of it, or stops where a key is not as expected: then whoever has the transaction takes it back.
+pub(crate) fn write(
+    connection: &Connection,
+    writing: &Writing,
+) -> Result<Result<Vec<Option<Document>>, NotWritten>, Error> {
+    writing.writes.iter().map(|one| replace_in(connection, one, writing.now_ms)).collect()
+}
+
+/// Has a key hold this, whatever it held.
+pub(crate) fn set(
+    connection: &Connection,
+    collection: &str,
+    key: &str,
+    value: String,
+    now_ms: u64,
+) -> Result<(), Error> {
+    let (collection, key) = (collection.to_owned(), key.to_owned());
+    let one = One { collection, key, value: Value::Is(value), expected: Expected::Any, expires_ms: None };
+    // Nothing was expected that could not be there.
+    replace_in(connection, &one, now_ms).map(|_| ())
 }
 
 /// The highest revision that was purged from a collection.
-pub(crate) fn floor(transaction: &Transaction<'_>, collection: &str) -> Result<u64, Error> {
-    let floor = transaction
+pub(crate) fn floor(connection: &Connection, collection: &str) -> Result<u64, Error> {
+    let floor = connection
         .prepare_cached("SELECT revision FROM document WHERE collection = ?1 AND key = ?2")?
         .query_row(params![FLOORS, collection], |row| row.get(0))
         .optional()?;
@@ -180,47 +210,40 @@ pub(crate) fn floor(transaction: &Transaction<'_>, collection: &str) -> Result<u
 /// What is there by then; where it was removed, what was; none where there was nothing to do. A removed document leaves its
 /// revision behind, as an empty value that has expired, until it is purged: a writer that still expects the old one must not
 /// succeed against a new one of the same number.
-pub(crate) fn replace_in(
-    transaction: &Transaction<'_>,
-    collection: &str,
-    key: &str,
-    value: &Value,
-    expected: Expected,
-    expires_ms: Option<u64>,
-    now_ms: u64,
-) -> Result<Result<Option<Document>, NotWritten>, Error> {
-    let stored = transaction
-        .query_row(
+fn replace_in(connection: &Connection, one: &One, now_ms: u64) -> Result<Result<Option<Document>, NotWritten>, Error> {
+    let One { collection, key, value, expected, expires_ms } = one;
+    let stored = connection
+        .prepare_cached(
             "SELECT key, value, revision, written_ms, expires_ms FROM document WHERE collection = ?1 AND key = ?2",
-            params![collection, key],
-            document,
-        )
+        )?
+        .query_row(params![collection, key], document)
         .optional()?;
-    let last = stored.as_ref().map_or_else(|| floor(transaction, collection), |document| Ok(document.revision))?;
+    let last = stored.as_ref().map_or_else(|| floor(connection, collection), |document| Ok(document.revision))?;
     let found = stored
         .filter(|document| !document.value.is_empty() && document.expires_ms.is_none_or(|expires| expires > now_ms));
     let is_expected = match expected {
         Expected::Any => true,
         Expected::Absent => found.is_none(),
-        Expected::Revision(revision) => found.as_ref().is_some_and(|document| document.revision == revision),
+        Expected::Revision(revision) => found.as_ref().is_some_and(|document| document.revision == *revision),
     };
     if !is_expected {
         return Ok(Err(NotWritten { found }));
     }
     let (text, expires_ms) = match (value, &found) {
-        (Value::Is(text), _) => (text.clone(), expires_ms),
-        (Value::Stays, Some(found)) => (found.value.clone(), expires_ms),
+        (Value::Is(text), _) => (text.clone(), *expires_ms),
+        (Value::Stays, Some(found)) => (found.value.clone(), *expires_ms),
         (Value::Stays, None) => return Ok(Ok(None)),
         (Value::Gone, Some(_)) => (String::new(), Some(now_ms)),
         (Value::Gone, None) => return Ok(Err(NotWritten { found })),
     };
-    transaction.execute(
-        "INSERT INTO document (collection, key, revision, written_ms, expires_ms, value)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (collection, key) DO UPDATE SET revision = ?3, written_ms = ?4, expires_ms = ?5, value = ?6",
-        params![collection, key, to_i64(last + 1), to_i64(now_ms), expires_ms.map(to_i64), text],
-    )?;
-    let written = Document { key: key.to_owned(), value: text, revision: last + 1, written_ms: now_ms, expires_ms };
+    connection
+        .prepare_cached(
+            "INSERT INTO document (collection, key, revision, written_ms, expires_ms, value)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (collection, key) DO UPDATE SET revision = ?3, written_ms = ?4, expires_ms = ?5, value = ?6",
+        )?
+        .execute(params![collection, key, to_i64(last + 1), to_i64(now_ms), expires_ms.map(to_i64), text])?;
+    let written = Document { key: key.clone(), value: text, revision: last + 1, written_ms: now_ms, expires_ms };
     Ok(Ok(Some(if matches!(value, Value::Gone) { found.unwrap_or(written) } else { written })))
 }
 

@@ -3,21 +3,29 @@
 //! In go events, out come records; what is acknowledged survives a power cut. It decides nothing: who may run, and what a
 //! document means, is for others. The twin in memory is SQLite's own.
 
+mod commit;
 mod documents;
+mod error;
 pub mod fail;
+mod holder;
 mod purge;
 mod runs;
+mod schema;
 pub mod whole;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use commit::Queue;
 pub use documents::{Document, Expected, NotWritten, Value, Write};
+pub use error::Error;
+use holder::Holders;
 pub use runs::{Make, Rework, RunLog, Summary};
+use schema::SCHEMA_VERSION;
 
 /// How long one process waits for another that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,63 +34,16 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// left of it, which takes well under a millisecond.
 const WAL_PAGES_MAX: u32 = 256;
 
-/// The version of the tables; a file of a newer one is not opened.
-const SCHEMA_VERSION: i64 = 2;
-
 /// The file, open.
 pub struct Store {
-    connection: Mutex<Connection>,
-    /// Where running hosts hold their locks; none in memory.
-    running: Option<PathBuf>,
-}
-
-/// Why the store could not work.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// SQLite said so.
-    #[error("the store at {path}")]
-    Sqlite {
-        /// Which file.
-        path: String,
-        /// What it said.
-        source: rusqlite::Error,
-    },
-    /// The file system said so.
-    #[error("{path}")]
-    Io {
-        /// Which file.
-        path: String,
-        /// What it said.
-        source: std::io::Error,
-    },
-    /// A newer host wrote it.
-    #[error("the store has schema version {found}, this host knows up to {SCHEMA_VERSION}: update remit")]
-    TooNew {
-        /// Its version.
-        found: i64,
-    },
-    /// The run has its end: nothing comes after it.
-    #[error("{run} is over: nothing can be added to its record")]
-    Over {
-        /// The run.
-        run: String,
-    },
-    /// What is in it is no event.
-    #[error("event {sequence} of {run} is not readable")]
-    Unreadable {
-        /// The run.
-        run: String,
-        /// The event's place.
-        sequence: u64,
-        /// Why.
-        source: serde_json::Error,
-    },
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(source: rusqlite::Error) -> Self {
-        Self::Sqlite { path: "state.db".to_owned(), source }
-    }
+    /// The one connection that writes; and the one that reads, as long as nobody writes at the same time.
+    writer: Mutex<Connection>,
+    /// Another one, made for the first reader who would have had to wait for a commit.
+    reader: OnceLock<Mutex<Connection>>,
+    queue: Queue,
+    /// Where they are; none in memory.
+    file: Option<PathBuf>,
+    holders: Option<Holders>,
 }
 
 impl Store {
@@ -96,56 +57,64 @@ impl Store {
         make_private_folder(folder).map_err(io(folder))?;
         make_private_folder(&running).map_err(io(&running))?;
         let file = folder.join("state.db");
-        let sqlite = |source| Error::Sqlite { path: file.display().to_string(), source };
-        let connection = Connection::open(&file).map_err(sqlite)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
-        // The log goes on from process to process, and is folded in when it has grown: folding it in at each process's end would
-        // be three more waits for the disk.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite)?;
-        Self::over(connection, Some(running))
+        let connection = connect(&file)?;
+        Self::over(connection, Some(file), Some(Holders::new(running)))
     }
 
     /// The twin in memory: the same, gone when it is dropped.
     pub fn in_memory() -> Result<Self, Error> {
-        Self::over(Connection::open_in_memory()?, None)
+        Self::over(Connection::open_in_memory()?, None, None)
     }
 
-    fn over(connection: Connection, running: Option<PathBuf>) -> Result<Self, Error> {
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
-        // With WAL, FULL is what makes a commit survive a power cut.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found > SCHEMA_VERSION {
-            return Err(Error::TooNew { found });
-        }
-        if found < SCHEMA_VERSION {
-            fail::point("schema.before-commit");
-            connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE;
-                 CREATE TABLE IF NOT EXISTS event (
-                     run TEXT NOT NULL, sequence INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
-                     body TEXT NOT NULL, PRIMARY KEY (run, sequence)
-                 ) WITHOUT ROWID;
-                 CREATE INDEX IF NOT EXISTS event_by_kind ON event (kind, run);
-                 CREATE TABLE IF NOT EXISTS document (
-                     collection TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL,
-                     written_ms INTEGER NOT NULL, expires_ms INTEGER, value TEXT NOT NULL,
-                     PRIMARY KEY (collection, key)
-                 ) WITHOUT ROWID;
-                 CREATE INDEX IF NOT EXISTS document_by_expiry ON document (expires_ms) WHERE expires_ms IS NOT NULL;
-                 PRAGMA user_version = {SCHEMA_VERSION};
-                 COMMIT;"
-            ))?;
-            fail::point("schema.after-commit");
-        }
-        Ok(Self { connection: Mutex::new(connection), running })
+    fn over(mut connection: Connection, file: Option<PathBuf>, holders: Option<Holders>) -> Result<Self, Error> {
+        set_up(&connection)?;
+        schema::bring_up(&mut connection)?;
+        Ok(Self { writer: Mutex::new(connection), reader: OnceLock::new(), queue: Queue::default(), file, holders })
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    /// Reads what is committed. Whoever reads waits for no commit, but for the folding in of the log.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        read(&*self.for_reading()?)
+    }
+
+    fn for_reading(&self) -> Result<MutexGuard<'_, Connection>, Error> {
+        let Some(file) = &self.file else { return Ok(self.writer()) };
+        if self.reader.get().is_none() {
+            match self.writer.try_lock() {
+                Ok(connection) => return Ok(connection),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            let connection = connect(file)?;
+            set_up(&connection)?;
+            // Where two made one at a time, one of them is not needed.
+            let _ = self.reader.set(Mutex::new(connection));
+        }
+        Ok(self.reader.get().unwrap_or(&self.writer).lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere leaves no half-done transaction behind: rusqlite rolls back on drop.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn connect(file: &Path) -> Result<Connection, Error> {
+    let sqlite = |source| Error::Sqlite { path: file.display().to_string(), source };
+    let connection = Connection::open(file).map_err(sqlite)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
+    // The log goes on from process to process, and is folded in when it has grown: folding it in at each process's end would be
+    // three more waits for the disk.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> Result<(), Error> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
+    // With WAL, FULL is what makes a commit survive a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(())
 }
 
 /// Makes a folder that only its owner may enter, where there is none. One that is there and that somebody else owns or may write
@@ -179,14 +148,26 @@ fn check_owner(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, chown};
-
     use super::*;
 
+    /// How a run begins of which nothing is known.
+    pub(crate) fn started() -> model::Started {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        serde_json::from_value(serde_json::json!({
+            "format": 1, "plugin": "p", "version": "1.0.0", "digest": digest, "trust": "unsigned", "mode": "detect",
+            "trigger": { "kind": "by-hand", "name": "by hand", "event": null, "attributes": [] },
+            "parameters": {}, "grants": {}, "limits": {}, "device": "", "host": "",
+        }))
+        .unwrap()
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_folder_that_somebody_else_may_fill_is_refused() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+
         let above = tempfile::tempdir().unwrap();
         let folder = above.path().join("state");
         let open = || Store::open(&folder).map(|_| ()).map_err(|error| error.to_string());

@@ -2,8 +2,8 @@
 
 use rusqlite::{TransactionBehavior, params};
 
-use crate::documents::{FLOORS, commit, floor, to_i64, to_u64};
-use crate::{Error, Store};
+use crate::documents::{FLOORS, floor, to_i64, to_u64};
+use crate::{Error, Store, fail};
 
 /// The most documents that go at once: some milliseconds, and more than a run leaves.
 const PURGED_MAX: u32 = 1_000;
@@ -14,7 +14,7 @@ impl Store {
     /// What goes leaves the highest of its revisions behind, one for its whole collection: a key that comes back begins above it,
     /// so that a writer who still expects what there was cannot succeed against something new of the same number.
     pub fn purge(&self, now_ms: u64) -> Result<usize, Error> {
-        let mut connection = self.connection();
+        let mut connection = self.writer();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let expired: Vec<(String, String, u64)> = transaction
             .prepare_cached(
@@ -38,7 +38,9 @@ impl Store {
                     .execute(params![FLOORS, collection, to_i64(*revision), to_i64(now_ms)])?;
             }
         }
-        commit(transaction)?;
+        fail::point("document.before-commit");
+        transaction.commit()?;
+        fail::point("document.after-commit");
         Ok(expired.len())
     }
 }
@@ -50,7 +52,7 @@ mod tests {
 
     fn rows(store: &Store) -> u64 {
         let count = "SELECT count(*) FROM document WHERE collection != ?1";
-        to_u64(store.connection().query_row(count, params![FLOORS], |row| row.get(0)).unwrap())
+        to_u64(store.writer().query_row(count, params![FLOORS], |row| row.get(0)).unwrap())
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Runs: their events in order, and who of them is still alive.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{Ended, Event, Outcome, Recorded, RunId, Started};
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use serde::Serialize;
 
-use crate::documents::{Expected, Value, replace_in};
-use crate::{Error, Store, fail};
+use crate::commit::Work;
+use crate::documents::{to_i64, to_u64};
+use crate::holder::Held;
+use crate::{Error, Store, documents, fail};
 
 /// A run that is under way: what it appends is durable when `append` returns.
 pub struct RunLog {
@@ -17,8 +17,43 @@ pub struct RunLog {
     run: RunId,
     next: u64,
     is_over: bool,
-    /// Held while the process lives: whoever can lock it knows that the run is dead.
-    lock: Option<(PathBuf, File)>,
+    hold: Hold,
+}
+
+/// What says that the run is not dead.
+enum Hold {
+    /// In memory: no other process can be there.
+    Nothing,
+    /// A file of its own.
+    Own { _file: Held },
+    /// The file of this process, by name.
+    Process(String),
+}
+
+/// Events of one run, ready to be kept.
+pub(crate) struct Appending {
+    run: RunId,
+    first: u64,
+    rows: Vec<Row>,
+    /// What holds it, with its first event.
+    holder: Option<String>,
+    /// From now on it has a file of its own.
+    is_let_go: bool,
+}
+
+struct Row {
+    sequence: u64,
+    at_ms: u64,
+    kind: String,
+    body: String,
+}
+
+/// What is known of a run without reading it.
+#[derive(Default)]
+struct Known {
+    next: u64,
+    holder: Option<String>,
+    is_over: bool,
 }
 
 /// A document that is worked out anew from what it holds, in the transaction that it is written in: nobody comes in between.
@@ -56,61 +91,87 @@ pub struct Summary {
 }
 
 impl Store {
-    /// Opens the log of a run, new or suspended, for this process alone; none where another process has it.
+    /// Opens the log of a run that has never been. Of one that has, its first events are refused: they are not looked for here.
+    pub fn begin(self: &Arc<Self>, run: RunId) -> Result<RunLog, Error> {
+        let hold = match &self.holders {
+            Some(holders) => Hold::Process(holders.begin(run)?),
+            None => Hold::Nothing,
+        };
+        Ok(RunLog { store: Arc::clone(self), run, next: 0, is_over: false, hold })
+    }
+
+    /// Opens the log of a run, new or suspended, for whoever asks alone; none where somebody else has it.
     pub fn open_run(self: &Arc<Self>, run: RunId) -> Result<Option<RunLog>, Error> {
-        let Some(lock) = self.try_lock(run)? else { return Ok(None) };
-        let events = self.events(run)?;
-        let next = events.last().map_or(0, |last| last.sequence + 1);
-        let is_over = events.iter().any(|recorded| matches!(recorded.event, Event::Ended(_)));
-        Ok(Some(RunLog { store: Arc::clone(self), run, next, is_over, lock }))
+        let hold = match &self.holders {
+            Some(holders) => match holders.try_lock(&run.to_string())? {
+                Some(file) => Hold::Own { _file: file },
+                None => return Ok(None),
+            },
+            None => Hold::Nothing,
+        };
+        let known = self.known(run)?;
+        if let (Some(holders), Some(name), false) = (&self.holders, &known.holder, known.is_over)
+            && holders.has(name, run)?
+        {
+            return Ok(None);
+        }
+        Ok(Some(RunLog { store: Arc::clone(self), run, next: known.next, is_over: known.is_over, hold }))
+    }
+
+    fn known(&self, run: RunId) -> Result<Known, Error> {
+        let known = |row: &rusqlite::Row<'_>| {
+            Ok(Known { next: to_u64(row.get(0)?) + 1, holder: row.get(1)?, is_over: row.get(2)? })
+        };
+        let known = self.read(|connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT sequence, (SELECT holder FROM event WHERE run = ?1 AND sequence = 0),
+                         EXISTS (SELECT 1 FROM event WHERE kind = 'ended' AND run = ?1)
+                     FROM event WHERE run = ?1 ORDER BY sequence DESC LIMIT 1",
+                )?
+                .query_row(params![run.to_string()], known)
+                .optional()?)
+        })?;
+        Ok(known.unwrap_or_default())
     }
 
     /// A run's events, in order.
     pub fn events(&self, run: RunId) -> Result<Vec<Recorded>, Error> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT sequence, at_ms, body FROM event WHERE run = ?1 ORDER BY sequence")?;
-        let mut rows = statement.query(params![run.to_string()])?;
-        let mut events = Vec::new();
-        while let Some(row) = rows.next()? {
-            let sequence = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
-            let at_ms = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
-            let body: String = row.get(2)?;
-            let event = serde_json::from_str(&body).map_err(|source| Error::Unreadable {
-                run: run.to_string(),
-                sequence,
-                source,
-            })?;
-            events.push(Recorded { run, sequence, at_ms, event });
-        }
-        Ok(events)
+        let rows: Vec<(u64, u64, String)> = self.read(|connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT sequence, at_ms, body FROM event WHERE run = ?1 ORDER BY sequence")?;
+            let row = |row: &rusqlite::Row<'_>| Ok((to_u64(row.get(0)?), to_u64(row.get(1)?), row.get(2)?));
+            Ok(statement.query_map(params![run.to_string()], row)?.collect::<Result<_, _>>()?)
+        })?;
+        let recorded = |(sequence, at_ms, body): (u64, u64, String)| match serde_json::from_str(&body) {
+            Ok(event) => Ok(Recorded { run, sequence, at_ms, event }),
+            Err(source) => Err(Error::Unreadable { run: run.to_string(), sequence, source }),
+        };
+        rows.into_iter().map(recorded).collect()
     }
 
     /// The latest runs, latest first.
     pub fn runs(&self, limit: u32) -> Result<Vec<Summary>, Error> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT s.run, s.at_ms, s.body,
-                 (SELECT e.body FROM event e WHERE e.run = s.run AND e.kind = 'ended' ORDER BY e.sequence DESC LIMIT 1)
-             FROM event s WHERE s.kind = 'started' ORDER BY s.run DESC LIMIT ?1",
-        )?;
-        let mut rows = statement.query(params![limit])?;
+        type Row = (String, u64, String, Option<String>);
+        let rows: Vec<Row> = self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT s.run, s.at_ms, s.body,
+                     (SELECT e.body FROM event e WHERE e.run = s.run AND e.kind = 'ended' ORDER BY e.sequence DESC LIMIT 1)
+                 FROM event s WHERE s.kind = 'started' ORDER BY s.run DESC LIMIT ?1",
+            )?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, to_u64(row.get(1)?), row.get(2)?, row.get(3)?));
+            Ok(statement.query_map(params![limit], row)?.collect::<Result<_, _>>()?)
+        })?;
         let mut summaries = Vec::new();
-        while let Some(row) = rows.next()? {
-            let run: String = row.get(0)?;
+        for (run, started_ms, started, ended) in rows {
             let unreadable = |source| Error::Unreadable { run: run.clone(), sequence: 0, source };
-            let started: Event = serde_json::from_str(&row.get::<_, String>(2)?).map_err(unreadable)?;
-            let ended: Option<Event> = row
-                .get::<_, Option<String>>(3)?
-                .map(|body| serde_json::from_str(&body))
-                .transpose()
-                .map_err(unreadable)?;
+            let started: Event = serde_json::from_str(&started).map_err(unreadable)?;
+            let ended: Option<Event> = ended.map(|body| serde_json::from_str(&body)).transpose().map_err(unreadable)?;
             let (Ok(run), Event::Started(started)) = (run.parse(), started) else { continue };
             let ended = match ended {
                 Some(Event::Ended(ended)) => Some(*ended),
                 _ => None,
             };
-            let started_ms = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
             summaries.push(Summary { run, started_ms, started: *started, ended });
         }
         Ok(summaries)
@@ -140,64 +201,38 @@ impl Store {
             log.append(vec![(now_ms, Event::Ended(Box::new(ended)))])?;
             closed.push(run);
         }
-        self.sweep_locks()?;
+        if let Some(holders) = &self.holders {
+            holders.sweep()?;
+        }
         Ok(closed)
     }
 
+    fn rework<E>(&self, appending: &Appending, document: &Rework<E>) -> Result<Result<(), E>, Error> {
+        let mut connection = self.writer();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let Rework { collection, key, now_ms, make } = document;
+        let kept: Option<String> = transaction
+            .prepare_cached("SELECT value FROM document WHERE collection = ?1 AND key = ?2 AND value != ''")?
+            .query_row(params![collection, key], |row| row.get(0))
+            .optional()?;
+        let value = match make(kept.as_deref()) {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error)),
+        };
+        append(&transaction, appending)?;
+        documents::set(&transaction, collection, key, value, *now_ms)?;
+        fail::point("event.before-commit");
+        transaction.commit()?;
+        fail::point("event.after-commit");
+        Ok(Ok(()))
+    }
+
     fn ids(&self, query: &str) -> Result<Vec<RunId>, Error> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(query)?;
-        let ids: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let ids: Vec<String> = self.read(|connection| {
+            let mut statement = connection.prepare_cached(query)?;
+            Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        })?;
         Ok(ids.iter().filter_map(|run| run.parse().ok()).collect())
-    }
-
-    /// Removes what processes left that died before their run began or after it ended.
-    fn sweep_locks(&self) -> Result<(), Error> {
-        let Some(folder) = &self.running else { return Ok(()) };
-        let io = |source| Error::Io { path: folder.display().to_string(), source };
-        for entry in std::fs::read_dir(folder).map_err(io)? {
-            let name = entry.map_err(io)?.file_name();
-            let Some(run) = name.to_str().and_then(|name| name.parse::<RunId>().ok()) else { continue };
-            if let Some(Some((path, _held))) = self.try_lock(run)? {
-                // One that is left costs a name in a folder, and the next sweep tries again.
-                let _ = std::fs::remove_file(path);
-            }
-        }
-        Ok(())
-    }
-
-    /// The lock of a run: `Some(None)` in memory, where no other process can be, `None` where another process holds it.
-    #[expect(clippy::option_option, reason = "not lockable, locked, and nothing to lock are three things")]
-    fn try_lock(&self, run: RunId) -> Result<Option<Option<(PathBuf, File)>>, Error> {
-        let Some(folder) = &self.running else { return Ok(Some(None)) };
-        let path = folder.join(run.to_string());
-        let io = |source| Error::Io { path: path.display().to_string(), source };
-        loop {
-            let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-            match file.try_lock() {
-                // Somebody may have removed the name between the two: then this file locks nothing.
-                Ok(()) if !is_at(&file, &path) => {}
-                Ok(()) => return Ok(Some(Some((path, file)))),
-                Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
-                Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
-            }
-        }
-    }
-}
-
-/// Whether this is the file that has this name.
-fn is_at(file: &File, path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else { return false };
-        (open.dev(), open.ino()) == (named.dev(), named.ino())
-    }
-    // Elsewhere an open file keeps its name.
-    #[cfg(not(unix))]
-    {
-        let _ = (file, path);
-        true
     }
 }
 
@@ -214,73 +249,116 @@ impl RunLog {
 
     /// Appends events, all or none, and nothing after the end. Durable when it returns.
     pub fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), Error> {
-        let store = Arc::clone(&self.store);
-        let mut connection = store.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let next = self.insert(&transaction, &events)?;
-        self.commit(transaction, next, &events)
+        let (appending, own) = self.prepare(&events)?;
+        let next = appending.next();
+        // Of events nothing is expected that could not be there.
+        let _ = self.store.commit(Work::Append(appending))?;
+        self.appended(next, own, &events);
+        Ok(())
     }
 
     /// The same, and works a document out anew: both together, or neither. An inner error is that of whoever works it out.
+    ///
+    /// It has a commit of its own: what works the document out is the caller's, and is not handed to other threads.
     pub fn append_reworking<E>(
         &mut self,
         events: &[(u64, Event)],
         document: &Rework<E>,
     ) -> Result<Result<(), E>, Error> {
-        let store = Arc::clone(&self.store);
-        let mut connection = store.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let Rework { collection, key, now_ms, make } = document;
-        let kept: Option<String> = transaction
-            .prepare_cached("SELECT value FROM document WHERE collection = ?1 AND key = ?2 AND value != ''")?
-            .query_row(params![collection, key], |row| row.get(0))
-            .optional()?;
-        let value = match make(kept.as_deref()) {
-            Ok(value) => Value::Is(value),
-            Err(error) => return Ok(Err(error)),
-        };
-        let next = self.insert(&transaction, events)?;
-        // Nobody else is in this transaction, so that what is expected is what was just read.
-        let _ = replace_in(&transaction, collection, key, &value, Expected::Any, None, *now_ms)?;
-        self.commit(transaction, next, events).map(Ok)
+        let (appending, own) = self.prepare(events)?;
+        let next = appending.next();
+        let done = self.store.rework(&appending, document)?;
+        if done.is_ok() {
+            self.appended(next, own, events);
+        }
+        Ok(done)
     }
 
-    /// Gives the number of the next one.
-    fn insert(&self, transaction: &Transaction<'_>, events: &[(u64, Event)]) -> Result<u64, Error> {
+    fn prepare(&self, events: &[(u64, Event)]) -> Result<(Appending, Option<Held>), Error> {
         if self.is_over {
             return Err(Error::Over { run: self.run.to_string() });
         }
-        let mut next = self.next;
-        let mut statement = transaction
-            .prepare_cached("INSERT INTO event (run, sequence, at_ms, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        for (at_ms, event) in events {
-            let body = serde_json::to_value(event).unwrap_or_default();
-            let kind = body.get("event").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
-            let sequence = i64::try_from(next).unwrap_or(i64::MAX);
-            let at_ms = i64::try_from(*at_ms).unwrap_or(i64::MAX);
-            statement.execute(params![self.run.to_string(), sequence, at_ms, kind, body.to_string()])?;
-            next += 1;
-        }
-        Ok(next)
+        let rows = self.rows(events)?;
+        // One that waits may be gone on with by another process, while this one lives on.
+        let waits = events.iter().any(|(_, event)| matches!(event, Event::Suspended { .. }));
+        let own = if waits { self.own_file()? } else { None };
+        let holder = match &self.hold {
+            Hold::Process(name) if self.next == 0 && own.is_none() => Some(name.clone()),
+            _ => None,
+        };
+        Ok((Appending { run: self.run, first: self.next, rows, holder, is_let_go: own.is_some() }, own))
     }
 
-    fn commit(&mut self, transaction: Transaction<'_>, next: u64, events: &[(u64, Event)]) -> Result<(), Error> {
-        fail::point("event.before-commit");
-        transaction.commit()?;
+    fn appended(&mut self, next: u64, own: Option<Held>, events: &[(u64, Event)]) {
+        if let Some(file) = own {
+            self.hold = Hold::Own { _file: file };
+        }
         self.next = next;
         self.is_over = events.iter().any(|(_, event)| matches!(event, Event::Ended(_)));
-        fail::point("event.after-commit");
-        Ok(())
+    }
+
+    fn rows(&self, events: &[(u64, Event)]) -> Result<Vec<Row>, Error> {
+        let row = |(sequence, (at_ms, event)): (u64, &(u64, Event))| {
+            let body = serde_json::to_value(event).map_err(|source| Error::Unwritable {
+                run: self.run.to_string(),
+                sequence,
+                source,
+            })?;
+            let kind = body.get("event").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
+            Ok(Row { sequence, at_ms: *at_ms, kind, body: body.to_string() })
+        };
+        (self.next..).zip(events).map(row).collect()
+    }
+
+    /// A file for this run alone, where the process's has held it until now. None where somebody who sweeps has it just now:
+    /// then the run stays this process's while it lives.
+    fn own_file(&self) -> Result<Option<Held>, Error> {
+        match (&self.hold, &self.store.holders) {
+            (Hold::Process(_), Some(holders)) => holders.try_lock(&self.run.to_string()),
+            _ => Ok(None),
+        }
     }
 }
 
 impl Drop for RunLog {
     fn drop(&mut self) {
-        if let Some((path, _)) = &self.lock {
-            // Left behind it costs a name in a folder: whoever looks can lock it, and knows.
-            let _ = std::fs::remove_file(path);
+        if let Some(holders) = &self.store.holders {
+            holders.close(self.run);
         }
     }
+}
+
+impl Appending {
+    /// The number of what comes after it.
+    fn next(&self) -> u64 {
+        self.rows.last().map_or(self.first, |last| last.sequence + 1)
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.rows.iter().map(|row| row.body.len()).sum()
+    }
+}
+
+pub(crate) fn append(connection: &Connection, appending: &Appending) -> Result<(), Error> {
+    let run = appending.run.to_string();
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO event (run, sequence, at_ms, kind, body, holder) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for row in &appending.rows {
+        let holder = appending.holder.as_ref().filter(|_| row.sequence == 0);
+        let inserted =
+            statement.execute(params![run, to_i64(row.sequence), to_i64(row.at_ms), row.kind, row.body, holder]);
+        inserted.map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) if row.sequence == 0 => Error::NotNew { run: run.clone() },
+            _ => error.into(),
+        })?;
+    }
+    if appending.is_let_go {
+        connection
+            .prepare_cached("UPDATE event SET holder = NULL WHERE run = ?1 AND sequence = 0")?
+            .execute(params![run])?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -304,6 +382,32 @@ mod tests {
         let mut later = store.open_run(run).unwrap().unwrap();
         assert!(later.is_over() && later.append(vec![(4, ended())]).is_err());
         assert_eq!(store.events(run).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_run_begins_once() {
+        let store = Arc::new(Store::in_memory().unwrap());
+        let run = RunId::new();
+        store.begin(run).unwrap().append(vec![(1, Event::Resumed)]).unwrap();
+        assert!(matches!(store.begin(run).unwrap().append(vec![(2, ended())]), Err(Error::NotNew { .. })));
+        store.open_run(run).unwrap().unwrap().append(vec![(3, ended())]).unwrap();
+        assert_eq!(store.events(run).unwrap().len(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_written_is_refused_and_named() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let store = Arc::new(Store::in_memory().unwrap());
+        let begin = |root: &[u8]| {
+            let path = std::path::PathBuf::from(std::ffi::OsString::from_vec(root.to_vec()));
+            let mut started = crate::tests::started();
+            started.roots.insert("root".to_owned(), path);
+            store.begin(RunId::new()).unwrap().append(vec![(1, Event::Started(Box::new(started)))])
+        };
+        assert!(matches!(begin(b"/srv/\xff"), Err(Error::Unwritable { sequence: 0, .. })));
+        begin(b"/srv/data").unwrap();
     }
 
     #[test]

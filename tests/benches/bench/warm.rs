@@ -77,7 +77,7 @@ pub(crate) fn durable(bench: &Bench) -> Row {
     let folder = bench.on_disk();
     let store = Arc::new(Store::open(folder.path()).unwrap());
     let (baseline, subject) =
-        against_sh(bench, &store, |run| Box::new(store.open_run(run).unwrap().expect("a new run is nobody's")));
+        against_sh(bench, &store, |run| Box::new(store.begin(run).unwrap()));
     let fsync = fsync(folder.path());
     Row {
         work: "a whole warm run of disk-space, record durable",

@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let events = machine.store.events(args.run)?;
     let request = UndoRequest { run: RunId::new(), trigger: machine::by_hand() };
     let undo = request.run;
-    let recorder: Box<dyn Recorder> = Box::new(machine.log(undo)?);
+    let recorder: Box<dyn Recorder> = Box::new(machine.store.begin(undo)?);
     let ended = runtime::undo(&events, request, &machine.device, &context.clock, recorder).await?;
     machine.wind_up(Mode::Enforce, context).await;
     if let Some(summary) = RunSummary::of(&machine.store.events(undo)?) {

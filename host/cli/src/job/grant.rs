@@ -153,5 +153,5 @@ fn try_record(
     let ended = Ended::by_host(Outcome::Refused, refused.reasons.join("\n"));
     let now = context.clock.now_ms();
     let events = vec![(now, Event::Started(Box::new(started))), (now, Event::Ended(Box::new(ended)))];
-    Ok(machine.log(request.run)?.append(events)?)
+    Ok(machine.store.begin(request.run)?.append(events)?)
 }
