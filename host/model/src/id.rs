@@ -59,6 +59,13 @@ id! {
     RunId, "run"
 }
 
+impl RunId {
+    /// The lowest that one made at that time can be: those of before sort before it.
+    pub fn lowest_at(at_ms: u64) -> Self {
+        Self(Ulid::from_parts(at_ms, 0))
+    }
+}
+
 id! {
     /// A device. Never derived from a host name: two machines may share one.
     DeviceId, "dev"

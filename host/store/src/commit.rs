@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::documents::{self, Document, NotWritten, Writing};
-use crate::runs::{self, Appending};
+use crate::log::{self, Appending};
 use crate::{Error, Store, fail};
 
 /// What shares a commit is no larger, but for the last: the next one would wait too long for it.
@@ -137,7 +137,7 @@ impl Work {
 
     fn apply(&self, connection: &Connection) -> Done {
         match self {
-            Self::Append(appending) => runs::append(connection, appending).map(|()| Ok(Vec::new())),
+            Self::Append(appending) => log::append(connection, appending).map(|()| Ok(Vec::new())),
             Self::Write(writing) => documents::write(connection, writing),
         }
     }

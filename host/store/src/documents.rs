@@ -4,7 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::commit::Work;
-use crate::{Error, Store};
+use crate::decisions::Decision;
+use crate::{Error, Store, decisions};
 
 /// A value and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,7 @@ pub(crate) const FLOORS: &str = "revision-floor";
 #[cfg_attr(test, derive(Default))]
 pub(crate) struct Writing {
     writes: Vec<One>,
+    decisions: Vec<Decision>,
     now_ms: u64,
 }
 
@@ -78,7 +80,9 @@ struct One {
 
 impl Writing {
     pub(crate) fn bytes(&self) -> usize {
-        self.writes.iter().map(|it| if let Value::Is(text) = &it.value { text.len() } else { 0 }).sum()
+        let of_write = |it: &One| if let Value::Is(text) = &it.value { text.len() } else { 0 };
+        let writes: usize = self.writes.iter().map(of_write).sum();
+        writes + self.decisions.iter().map(|it| it.body.len()).sum::<usize>()
     }
 }
 
@@ -150,6 +154,16 @@ impl Store {
 
     /// Writes all of these if every key is as expected, else none. Durable when it returns.
     pub fn write(&self, writes: &[Write], now_ms: u64) -> Result<Result<(), NotWritten>, Error> {
+        self.decide(writes, Vec::new(), now_ms)
+    }
+
+    /// Writes all of these, and keeps what was decided, if every key is as expected, else nothing. Durable when it returns.
+    pub fn decide(
+        &self,
+        writes: &[Write],
+        decisions: Vec<Decision>,
+        now_ms: u64,
+    ) -> Result<Result<(), NotWritten>, Error> {
         let one = |it: &Write| One {
             collection: it.collection.to_owned(),
             key: it.key.clone(),
@@ -157,7 +171,7 @@ impl Store {
             expected: it.expected,
             expires_ms: it.expires_ms,
         };
-        let writing = Writing { writes: writes.iter().map(one).collect(), now_ms };
+        let writing = Writing { writes: writes.iter().map(one).collect(), decisions, now_ms };
         Ok(self.commit(Work::Write(writing))?.map(|_| ()))
     }
 
@@ -171,7 +185,7 @@ impl Store {
         now_ms: u64,
     ) -> Result<Result<Document, NotWritten>, Error> {
         let one = One { collection: collection.to_owned(), key: key.to_owned(), value, expected, expires_ms };
-        let written = self.commit(Work::Write(Writing { writes: vec![one], now_ms }))?;
+        let written = self.commit(Work::Write(Writing { writes: vec![one], decisions: Vec::new(), now_ms }))?;
         Ok(written.and_then(|mut documents| documents.pop().flatten().ok_or(NotWritten { found: None })))
     }
 }
@@ -181,7 +195,15 @@ pub(crate) fn write(
     connection: &Connection,
     writing: &Writing,
 ) -> Result<Result<Vec<Option<Document>>, NotWritten>, Error> {
-    writing.writes.iter().map(|one| replace_in(connection, one, writing.now_ms)).collect()
+    let mut written = Vec::with_capacity(writing.writes.len());
+    for one in &writing.writes {
+        match replace_in(connection, one, writing.now_ms)? {
+            Ok(document) => written.push(document),
+            Err(not_written) => return Ok(Err(not_written)),
+        }
+    }
+    decisions::keep(connection, &writing.decisions)?;
+    Ok(Ok(written))
 }
 
 /// Has a key hold this, whatever it held.

@@ -1,16 +1,20 @@
-//! What a device remembers: the events of its runs ([`Store::begin`]), and documents ([`Store::put`]), in one SQLite file.
+//! What a device remembers: the events of its runs ([`Store::begin`]), documents ([`Store::put`]), and what was decided about its
+//! standing orders ([`Store::decide`]), in one SQLite file.
 //!
 //! In go events, out come records; what is acknowledged survives a power cut. It decides nothing: who may run, and what a
 //! document means, is for others. The twin in memory is SQLite's own.
 
 mod commit;
+mod decisions;
 mod documents;
 mod error;
 pub mod fail;
 mod holder;
+mod log;
 mod purge;
 mod runs;
 mod schema;
+mod spool;
 pub mod whole;
 
 use std::path::{Path, PathBuf};
@@ -21,11 +25,14 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use commit::Queue;
+pub use decisions::{Decided, Decision};
 pub use documents::{Document, Expected, NotWritten, Value, Write};
 pub use error::Error;
 use holder::Holders;
-pub use runs::{Make, Rework, RunLog, Summary};
+pub use log::{Make, Rework, RunLog};
+pub use runs::Summary;
 use schema::SCHEMA_VERSION;
+pub use spool::{Limits, Purged};
 
 /// How long one process waits for another that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

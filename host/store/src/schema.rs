@@ -21,8 +21,16 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS document_by_expiry ON document (expires_ms) WHERE expires_ms IS NOT NULL;";
 
-/// Version 3: the first event of a run names the lock that its process holds, where that is not the run's own.
-const HOLDERS: &str = "ALTER TABLE event ADD COLUMN holder TEXT;";
+/// Version 3: the first event of a run names the lock that its process holds, where that is not the run's own; what all events
+/// take is counted, and orders have a log of what was decided about them.
+const FOR_YEARS: &str = "
+    ALTER TABLE event ADD COLUMN holder TEXT;
+    CREATE TABLE total (name TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO total SELECT 'events', coalesce(sum(octet_length(body) + 128), 0) FROM event;
+    CREATE TABLE decision (
+        standing TEXT NOT NULL, number INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (standing, number)
+    ) WITHOUT ROWID;";
 
 /// Has the file the tables of this version. A newer one is refused as it is.
 pub(crate) fn bring_up(connection: &mut Connection) -> Result<(), Error> {
@@ -39,7 +47,7 @@ pub(crate) fn bring_up(connection: &mut Connection) -> Result<(), Error> {
         transaction.execute_batch(TABLES)?;
     }
     if found < 3 {
-        transaction.execute_batch(HOLDERS)?;
+        transaction.execute_batch(FOR_YEARS)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     fail::point("schema.before-commit");
@@ -84,6 +92,8 @@ mod tests {
                 assert_eq!(store.events(run).unwrap()[0].at_ms, 5);
                 assert_eq!(store.get("c", "key", 6).unwrap().unwrap().revision, 3);
                 assert_eq!(super::version(&store.writer()).unwrap(), SCHEMA_VERSION);
+                let counted = store.spool_bytes().unwrap();
+                assert_eq!(counted, store.spool_bytes_anew(), "what was there is counted");
                 store.begin(RunId::new()).unwrap().append(vec![(6, Event::Resumed)]).unwrap();
             }
         }

@@ -76,8 +76,7 @@ pub(crate) fn in_memory(bench: &Bench) -> Row {
 pub(crate) fn durable(bench: &Bench) -> Row {
     let folder = bench.on_disk();
     let store = Arc::new(Store::open(folder.path()).unwrap());
-    let (baseline, subject) =
-        against_sh(bench, &store, |run| Box::new(store.begin(run).unwrap()));
+    let (baseline, subject) = against_sh(bench, &store, |run| Box::new(store.begin(run).unwrap()));
     let fsync = fsync(folder.path());
     Row {
         work: "a whole warm run of disk-space, record durable",
