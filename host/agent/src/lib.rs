@@ -10,6 +10,8 @@ mod notice;
 mod order;
 mod queue;
 mod reason;
+#[cfg(test)]
+mod rows;
 mod rule;
 mod schedule;
 mod text;

@@ -531,3 +531,6 @@ impl Dispatcher {
         self.standing.get(name)?.order.as_ref().map(|it| &it.order)
     }
 }
+
+#[cfg(test)]
+mod tests;
