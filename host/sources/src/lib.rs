@@ -5,9 +5,12 @@
 //! asked of the device's own backends, which are handed in.
 
 mod asked;
+mod kept;
 #[cfg(target_os = "linux")]
 mod linux;
 mod sink;
+#[cfg(test)]
+mod testing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +20,8 @@ use model::Clock;
 use tokio_util::sync::CancellationToken;
 
 pub use asked::Asked;
+use kept::Kept;
+pub use kept::sweep;
 pub use sink::{Noticed, Sink};
 
 /// What sources stand on.
@@ -76,15 +81,31 @@ pub enum Error {
 /// Watches until it is stopped. What cannot be watched for now (a file system that is not mounted yet) is waited for; an error is
 /// what waiting does not mend. `run-finished` and `emitted` are the agent's own, and come from nowhere here.
 pub async fn watch(watch: Watch, around: Surroundings, sink: Sink, stop: CancellationToken) -> Result<(), Error> {
+    let problems = watch.check();
+    if !problems.is_empty() {
+        return Err(Error::Bad(problems));
+    }
+    let kept = Kept::new(&around.folder, sink.order(), &watch);
     #[cfg(target_os = "linux")]
-    let watched = linux::watch(watch, around, sink);
+    let watched = linux::watch(watch, around, sink, kept.clone());
     #[cfg(not(target_os = "linux"))]
     let watched = async {
         let _ = (around, sink);
         Err(Error::Unsupported { what: format!("source of `{}` events yet", watch.event_type()) })
     };
-    tokio::select! {
+    until(stop, watched, kept).await
+}
+
+/// Watches until it is stopped, and then until what it keeps is written.
+async fn until(
+    stop: CancellationToken,
+    watched: impl Future<Output = Result<(), Error>>,
+    kept: Kept,
+) -> Result<(), Error> {
+    let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
         ended = watched => ended,
-    }
+    };
+    kept.settled().await;
+    ended
 }

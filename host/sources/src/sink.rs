@@ -28,10 +28,42 @@ impl Sink {
         Self { order: order.to_owned(), to }
     }
 
+    /// The rule's order.
+    pub(crate) fn order(&self) -> &str {
+        &self.order
+    }
+
+    /// Waits for room for one notice: what it says is then as fresh as can be. Whoever waits may gather meanwhile.
+    pub(crate) async fn room(&self) -> Room<'_> {
+        match self.to.reserve().await {
+            Ok(permit) => Room { order: &self.order, permit },
+            // The agent ends, and this with it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Hands it over, and waits where there is no room. Nobody listens any more when the agent ends: then it is gone.
     pub async fn send(&self, notice: Notice) {
         let _ = self.to.send(Noticed { order: self.order.clone(), notice }).await;
     }
+}
+
+/// Room for one notice.
+pub(crate) struct Room<'a> {
+    order: &'a str,
+    permit: mpsc::Permit<'a, Noticed>,
+}
+
+impl Room<'_> {
+    /// Hands it over.
+    pub(crate) fn send(self, notice: Notice) {
+        self.permit.send(Noticed { order: self.order.to_owned(), notice });
+    }
+}
+
+/// A moment.
+pub(crate) fn happened<const N: usize>(at_ms: i64, subject: &str, data: [(&str, Value); N]) -> Notice {
+    Notice { at_ms, subject: subject.to_owned(), change: Change::Happened, data: self::data(data), cause: None }
 }
 
 /// Tells a level's changes, and nothing where it stays as it is.

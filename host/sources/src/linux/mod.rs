@@ -1,34 +1,62 @@
 //! The sources of Linux, a file each.
 
+mod account_change;
+mod boot;
 mod disk_free;
+mod file_change;
+mod inotify;
+mod listening_port;
 mod load;
+mod log_match;
+mod login;
 mod memory_free;
+mod named;
+mod netlink;
+mod network_change;
 mod pidfd;
 mod pressure;
 mod process;
 mod ready;
+mod resume;
 mod service_state;
 mod shared;
 mod systemd;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
 
 use agent::Watch;
 
+use crate::kept::Kept;
 use crate::{Error, Sink, Surroundings};
 
 pub(crate) use shared::Shared;
 
 /// Watches for ever, or says why not.
-pub(crate) async fn watch(watch: Watch, around: Surroundings, sink: Sink) -> Result<(), Error> {
+pub(crate) async fn watch(watch: Watch, around: Surroundings, sink: Sink, kept: Kept) -> Result<(), Error> {
     match watch {
+        Watch::AccountChange { only_admins } => {
+            account_change::watch(Path::new(account_change::ETC), only_admins, &around, &sink, &kept).await
+        }
+        Watch::Boot => boot::watch(&around, &sink, &kept).await,
         Watch::DiskFree { path, below, clear } => {
             disk_free::watch(&path, &below, clear.as_deref(), &around, &sink).await
         }
+        Watch::FileChange { path } => file_change::watch(&path, &around, &sink, &kept).await,
+        Watch::ListeningPort { port, loopback } => listening_port::watch(port, loopback, &around, &sink, &kept).await,
         Watch::Load { above, clear } => load::watch(&above, clear.as_deref(), &around, &sink).await,
+        Watch::LogMatch { log, pattern } => log_match::watch(&log, &pattern, &around, &sink, &kept).await,
+        Watch::Login { user } => {
+            login::watch(&login::Places::of_system(), user.as_deref(), &around, &sink, &kept).await
+        }
         Watch::MemoryFree { below, clear } => memory_free::watch(&below, clear.as_deref(), &around, &sink).await,
+        Watch::NetworkChange => network_change::watch(&around, &sink).await,
         Watch::Pressure { resource, above, clear } => {
             pressure::watch(resource, &above, clear.as_deref(), &around, &sink).await
         }
         Watch::Process { name, is_present } => process::watch(&name, is_present, &around, &sink).await,
+        Watch::Resume => resume::watch(&around, &sink, &kept).await,
         Watch::ServiceState { service, state } => service_state::watch(&service, state, &around, &sink).await,
         other => Err(Error::Unsupported { what: format!("source of `{}` events yet", other.event_type()) }),
     }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::listening_port::Looked;
 use super::process::Table;
 use super::systemd::Bus;
 
 /// One of it for all rules of an agent.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
+    pub(super) ports: Look<Looked>,
     pub(super) processes: Look<Table>,
     pub(super) bus: Bus,
 }
