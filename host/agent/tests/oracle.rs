@@ -10,14 +10,16 @@
 
 #[path = "oracle/brute.rs"]
 mod brute;
+mod dice;
 #[path = "oracle/orders.rs"]
 mod orders;
 #[path = "oracle/world.rs"]
 mod world;
 
 use brute::{Clock, Clocks};
+use dice::Dice;
 use orders::ORDERS;
-use world::{Dice, World};
+use world::World;
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1_440 * MINUTE;

@@ -1,28 +1,19 @@
 //! What holds for any schedule: patterns, zones, windows and clocks are drawn by lot.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on panics")]
 
+mod dice;
+
 use std::collections::BTreeSet;
 
 use agent::{Decision, Device, Look, Occupancy, Schedule, State, Trigger};
 use chrono::{Datelike as _, Offset as _, TimeZone as _};
 use contract::Class;
+use dice::Dice;
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1_440 * MINUTE;
 
-/// Numbers that follow from a seed: what failed once fails again.
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, most: i64) -> i64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        i64::try_from(self.0 >> 33).unwrap() % most.max(1)
-    }
-
-    fn one_in(&mut self, many: i64) -> bool {
-        self.below(many) == 0
-    }
-
     fn some(&mut self, most: usize, from: i64, below: i64) -> BTreeSet<i64> {
         (0..=self.below(i64::try_from(most).unwrap())).map(|_| from + self.below(below - from)).collect()
     }

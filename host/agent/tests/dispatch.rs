@@ -1,0 +1,43 @@
+//! Whatever happens to an agent, and whenever it dies: each firing has one account, one run at a time changes the device, orders
+//! keep their order, nobody starves, and no budget is given back. What is durable is a map and a log; all else is lost with each
+//! crash, which comes before a step is durable, after it, between two of its starts, and between the end of a run and its step.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test that cannot go on panics"
+)]
+
+#[path = "dispatch/books.rs"]
+mod books;
+#[path = "dispatch/device.rs"]
+mod device;
+mod dice;
+
+use device::Device;
+use dice::Dice;
+
+#[test]
+fn every_firing_has_one_account() {
+    let worlds = if tests::soak!() { 300 } else { 3 };
+    let mut dice = Dice(tests::seed());
+    let mut totals = books::Totals::default();
+    for _ in 0..worlds {
+        Device::new(&mut dice, false).live(400, &mut totals);
+    }
+    eprintln!("{totals:?}");
+    totals.check();
+}
+
+#[test]
+fn also_where_clocks_are_set_and_orders_change() {
+    let worlds = if tests::soak!() { 300 } else { 3 };
+    let mut dice = Dice(tests::seed());
+    let mut totals = books::Totals::default();
+    for _ in 0..worlds {
+        Device::new(&mut dice, true).live(400, &mut totals);
+    }
+    eprintln!("{totals:?}");
+    totals.check();
+}
