@@ -26,7 +26,10 @@ pub use notice::{Change, Notice};
 pub use order::{BadOrder, ORDER_BYTES_MAX, Occasion, Order, Priority, Retry, Retryable, order_name};
 pub use queue::{Limits, NotRun, Origin, Run, Stage};
 pub use reason::{Cause, Reason};
-pub use rule::{EventTrigger, RuleDecision, RuleEvent, RuleFiring, TripReason, Tripped, Unfired};
+pub use rule::{
+    Attribution, EventTrigger, RecentRun, Rule, RuleDecision, RuleEvent, RuleFiring, RuleLook, RuleState, Touched,
+    TripReason, Tripped, Unfired, attribute,
+};
 pub use schedule::{
     BadSchedule, Calendars, Coming, Decision, Device, Elapsed, Firing, GRACE_MS, Look, Manner, Misfire, NotFired,
     Occupancy, Overlap, Schedule, Seen, State, Trigger, Window,

@@ -67,7 +67,8 @@ impl Calendar {
         Ahead { calendar: self, known: None }
     }
 
-    fn next_change(&self, after: Timestamp) -> Timestamp {
+    /// The first moment after this one at which the answer may be another.
+    pub(crate) fn next_change(&self, after: Timestamp) -> Timestamp {
         let spans = self.0.iter().flat_map(|set| set.allowed.iter().chain(&set.blackout));
         spans.filter_map(|span| span.next_change(after)).min().unwrap_or(Timestamp::MAX)
     }

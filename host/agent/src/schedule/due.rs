@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::schedule::Verdict;
-use crate::{Cause, Decision, Firing, GRACE_MS, Manner, Misfire, NotFired, Overlap, Reason, Schedule, State};
+use crate::{Cause, Decision, Firing, GRACE_MS, Manner, Misfire, NotFired, Reason, Schedule, State};
 
 /// How many missed firings are looked at one by one, the latest of those that no jitter can have put off until now. What lies
 /// further back is only counted.
@@ -13,7 +13,7 @@ const LOOKED_AT_MAX: u64 = 1_000;
 const COUNTED_MS_MAX: i64 = 36_525 * 86_400_000;
 
 /// Later than that, it is a clock that is wrong, and calendars end: the year 4900.
-const NOW_MS_MAX: i64 = 92_460_000_000_000;
+pub(crate) const NOW_MS_MAX: i64 = 92_460_000_000_000;
 
 /// By how much two clocks may differ without one having been set, beside a thousandth of the time that they ran.
 const CLOCK_TOLERANCE_MS: i64 = 1_000;
@@ -191,7 +191,7 @@ impl Schedule {
             let is_late = at < late_count;
             let decided = match &refused {
                 Some(reason) => Err(reason.clone()),
-                None if at == 0 || at > late_count => self.meet(occupancy),
+                None if at == 0 || at > late_count => self.overlap.meet(occupancy),
                 None => batch.map(|_| Manner::Queue).ok_or(Reason::Overlap),
             };
             if at == 0 {
@@ -210,15 +210,6 @@ impl Schedule {
                 }
                 Err(reason) => book.tally(reason, due.nominal_ms),
             }
-        }
-    }
-
-    fn meet(&self, occupancy: Occupancy) -> Result<Manner, Reason> {
-        match (occupancy, self.overlap) {
-            (Occupancy::Idle, _) => Ok(Manner::Start),
-            (_, Overlap::Replace) => Ok(Manner::Replace),
-            (Occupancy::Running, Overlap::Queue) => Ok(Manner::Queue),
-            (_, Overlap::Skip | Overlap::Queue) => Err(Reason::Overlap),
         }
     }
 

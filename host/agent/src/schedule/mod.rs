@@ -24,8 +24,8 @@ use self::permit::{Permit, Written, keep, parsed, timestamp, zone};
 use crate::{Reason, text};
 
 pub use self::decision::{Decision, Firing, Manner, NotFired};
-pub(crate) use self::due::clock_set;
 pub use self::due::{Elapsed, Look, Occupancy, Seen};
+pub(crate) use self::due::{NOW_MS_MAX, clock_set};
 pub use self::policy::{Misfire, Overlap};
 pub use self::state::State;
 pub use self::trigger::{BadSchedule, Calendars, Trigger, Window};

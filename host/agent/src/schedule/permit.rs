@@ -72,6 +72,11 @@ impl Permit {
         Ok(())
     }
 
+    /// The first moment after this one at which windows may answer otherwise.
+    pub(crate) fn next_change_ms(&self, after_ms: i64) -> i64 {
+        self.calendar.next_change(timestamp(after_ms)).as_millisecond()
+    }
+
     /// To look ahead in the windows.
     pub(crate) fn ahead(&self) -> Ahead<'_> {
         self.calendar.ahead()

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::text;
+use crate::{Manner, Occupancy, Reason, text};
 
 /// The most runs that are caught up at once: more than one a day of three months is a backlog, not a schedule.
 const RUNS_MAX: u32 = 100;
@@ -54,6 +54,18 @@ pub enum Overlap {
     Queue,
     /// It takes the place of all that is under way or waits: `replace`.
     Replace,
+}
+
+impl Overlap {
+    /// How a firing meets other runs of its order, if it may.
+    pub(crate) fn meet(self, occupancy: Occupancy) -> Result<Manner, Reason> {
+        match (occupancy, self) {
+            (Occupancy::Idle, _) => Ok(Manner::Start),
+            (_, Self::Replace) => Ok(Manner::Replace),
+            (Occupancy::Running, Self::Queue) => Ok(Manner::Queue),
+            (_, Self::Skip | Self::Queue) => Err(Reason::Overlap),
+        }
+    }
 }
 
 impl FromStr for Overlap {

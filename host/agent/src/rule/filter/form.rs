@@ -57,7 +57,7 @@ pub(super) fn check_text(text: &str) -> Result<(), String> {
     for character in text.chars() {
         let was_word = is_word;
         is_word = character.is_alphanumeric() || character == '_';
-        tokens += usize::from(!character.is_whitespace() && !(is_word && was_word));
+        tokens += usize::from(!(character.is_whitespace() || is_word && was_word));
         brackets += usize::from(matches!(character, '(' | '[' | '{'));
     }
     if brackets > BRACKETS_MAX {

@@ -1,0 +1,117 @@
+//! Whether what is due may fire now: the order's own times, how often it fired, what runs, and the breaker.
+
+use super::decide::RuleLook;
+use super::state::{FIRED_MAX, Kept, RuleState};
+use super::{Breaker, HOUR_MS, Rule, RuleDecision, RuleEvent, RuleFiring, TripReason, Tripped};
+use crate::{Manner, Occupancy, Reason};
+
+/// What is asked again though nothing says when: a run that ends and an order that goes on are told to whoever calls, who looks.
+const AGAIN_MS: i64 = 60_000;
+
+/// One call: what of it changes with each firing.
+pub(super) struct Moment<'a> {
+    pub(super) look: &'a RuleLook<'a>,
+    pub(super) occupancy: Occupancy,
+    pub(super) out: Vec<RuleDecision>,
+}
+
+impl Rule {
+    /// Fires, or says why not.
+    pub(super) fn fire(
+        &self,
+        state: &mut RuleState,
+        kept: &Kept,
+        count: u64,
+        now: &mut Moment<'_>,
+    ) -> Result<(), Reason> {
+        let manner = self.gate(state, now)?;
+        if self.fired_within(state, self.breaker.within_ms) >= self.breaker.firings {
+            let Breaker { firings, within_ms } = self.breaker;
+            self.trip(state, TripReason::TooOften { firings, within_ms }, &mut now.out);
+            return Err(Reason::Breaker);
+        }
+        state.firings = state.firings.saturating_add(1);
+        state.fired_ms.push_back(state.real_ms);
+        if state.fired_ms.len() > FIRED_MAX {
+            state.fired_ms.pop_front();
+        }
+        now.occupancy = match manner {
+            Manner::Queue => Occupancy::Waiting,
+            Manner::Start | Manner::Replace => Occupancy::Running,
+        };
+        let Kept { at_ms, subject, change, data, chain, cause, .. } = kept.clone();
+        let event = RuleEvent {
+            id: format!("{}/{}/{}", self.order, state.looked_ms, state.firings),
+            kind: self.watch.event_type().to_owned(),
+            at_ms,
+            subject,
+            change,
+            data,
+            occurrences: count,
+            chain,
+            cause,
+        };
+        now.out.push(RuleDecision::Fire(Box::new(RuleFiring { event, manner })));
+        Ok(())
+    }
+
+    /// In the order in which reasons are told.
+    fn gate(&self, state: &RuleState, now: &Moment<'_>) -> Result<Manner, Reason> {
+        self.permit.admits(state.looked_ms)?;
+        if now.look.look.is_paused {
+            return Err(Reason::Paused);
+        }
+        if state.tripped.is_some() {
+            return Err(Reason::Breaker);
+        }
+        if self.cooldown_in_ms(state).is_some() {
+            return Err(Reason::Cooldown);
+        }
+        if self.quota_in_ms(state).is_some() {
+            return Err(Reason::MaxPerHour);
+        }
+        self.overlap.meet(now.occupancy)
+    }
+
+    /// Switches the rule off, once.
+    pub(super) fn trip(&self, state: &mut RuleState, why: TripReason, out: &mut Vec<RuleDecision>) {
+        if state.tripped.is_some() {
+            return;
+        }
+        state.trips = state.trips.saturating_add(1);
+        let tripped = Tripped { number: state.trips, at_ms: state.looked_ms, why };
+        state.tripped = Some(tripped.clone());
+        out.push(RuleDecision::Tripped(tripped));
+    }
+
+    /// How long until what waits may fire; nothing, where no time helps.
+    pub(super) fn again_in_ms(&self, state: &RuleState) -> Option<i64> {
+        let now_ms = state.looked_ms;
+        match self.permit.admits(now_ms) {
+            Err(Reason::Expired) => None,
+            Err(Reason::NotStarted) => self.permit.start_ms.map(|start_ms| start_ms.saturating_sub(now_ms)),
+            Err(_) => Some(self.permit.next_change_ms(now_ms).saturating_sub(now_ms)),
+            Ok(()) if state.tripped.is_some() => None,
+            Ok(()) => {
+                let waits = [self.cooldown_in_ms(state), self.quota_in_ms(state)];
+                Some(waits.into_iter().flatten().max().unwrap_or(AGAIN_MS))
+            }
+        }
+    }
+
+    fn cooldown_in_ms(&self, state: &RuleState) -> Option<i64> {
+        let end_ms = state.fired_ms.back()?.saturating_add(self.cooldown_ms);
+        Some(end_ms.saturating_sub(state.real_ms)).filter(|&left_ms| left_ms > 0)
+    }
+
+    fn quota_in_ms(&self, state: &RuleState) -> Option<i64> {
+        let most = usize::try_from(self.max_per_hour?).unwrap_or(usize::MAX);
+        let first = state.fired_ms.get(state.fired_ms.len().checked_sub(most)?)?;
+        Some(first.saturating_add(HOUR_MS).saturating_sub(state.real_ms)).filter(|&left_ms| left_ms > 0)
+    }
+
+    fn fired_within(&self, state: &RuleState, within_ms: i64) -> u32 {
+        let recent = state.fired_ms.iter().filter(|&&fired_ms| state.real_ms.saturating_sub(fired_ms) < within_ms);
+        u32::try_from(recent.count()).unwrap_or(u32::MAX)
+    }
+}
