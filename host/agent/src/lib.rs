@@ -20,7 +20,7 @@ mod watch;
 mod written;
 
 pub use dispatch::{
-    Dispatcher, Explained, HandRun, Input, Now, Placed, Restored, Scope, SetAside, Shell, Step, Told, What,
+    Dispatcher, Explained, HandRun, Input, Now, Placed, Restored, Scope, SetAside, Shell, Step, Ticket, Told, What,
 };
 pub use notice::{Change, Notice};
 pub use order::{BadOrder, ORDER_BYTES_MAX, Occasion, Order, Priority, Retry, Retryable, order_name};

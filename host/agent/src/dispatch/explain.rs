@@ -2,7 +2,7 @@
 
 use super::Dispatcher;
 use super::told::Told;
-use crate::{Coming, Reason, Run};
+use crate::{Coming, Reason, Run, Tripped};
 
 /// Everything that can be said of an order.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Explained {
     pub runs_today: (u32, Option<u32>),
     /// The next firings of its schedule, with what speaks against each as far as that is known.
     pub coming: Vec<Coming>,
+    /// Why its breaker is open, where it is: it is off until somebody looks.
+    pub tripped: Option<Tripped>,
     /// What was decided of late, oldest first.
     pub recent: Vec<Told>,
 }
@@ -29,6 +31,7 @@ impl Dispatcher {
         let mut against = Vec::new();
         against.extend(in_force.and_then(|it| it.admits(now_ms).err()));
         against.extend(self.pauses.has(name).then_some(Reason::Paused));
+        against.extend(standing.tripped().map(|_| Reason::Breaker));
         against.extend(standing.has_budget(now_ms).err());
         let schedule = in_force.and_then(|it| it.schedule()).zip(standing.state());
         Some(Explained {
@@ -37,6 +40,7 @@ impl Dispatcher {
             runs: self.queue.of(name).cloned().collect(),
             runs_today: (standing.spent(now_ms), in_force.and_then(|it| it.order.runs_per_day)),
             coming: schedule.map(|(schedule, state)| schedule.next(state, now_ms, coming)).unwrap_or_default(),
+            tripped: standing.tripped().cloned(),
             recent: standing.recent.iter().cloned().collect(),
         })
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use contract::Class;
 use contract::run::Mode;
 use model::{Outcome, RunId};
+use serde_json::{Map, Value};
 
 use super::told::Told;
-use crate::{Device, Elapsed, Order, Priority, Reason, Run};
+use crate::{Device, Elapsed, Notice, Order, Priority, Reason, Run, Touched, Tripped};
 
 /// When something is put before the dispatcher.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,32 @@ pub enum Input {
         orders: Vec<Placed>,
         /// The device.
         device: Device,
+        /// What a filter sees as `device`: id, client, site, tags, os.
+        facts: Map<String, Value>,
+    },
+    /// A source noticed something for an order.
+    Noticed {
+        /// The order's name.
+        order: String,
+        /// What.
+        notice: Notice,
+    },
+    /// `remit emit NAME`: for all orders that wait for it.
+    Emitted {
+        /// The name.
+        name: String,
+        /// What a filter and the plugin read.
+        data: Map<String, Value>,
+        /// The run that did so, where one did.
+        cause: Option<RunId>,
+    },
+    /// A run that is under way changed something. It is put before the dispatcher at once: what comes of it is noticed before the
+    /// run has ended.
+    Touched {
+        /// Which.
+        run: RunId,
+        /// What, beside what was told before.
+        touched: Vec<Touched>,
     },
     /// A run ended, with all that it left behind. One that ended `suspended` is not over.
     Ended {
@@ -37,6 +64,11 @@ pub enum Input {
         run: RunId,
         /// How.
         outcome: Outcome,
+        /// What it changed, as far as that was not told while it was under way.
+        touched: Vec<Touched>,
+        /// What whoever waits for its end reads beside its id, order, plugin and outcome; such as its verdict. `plugin`, where it was
+        /// asked for by hand.
+        data: Map<String, Value>,
     },
     /// A run that was to start did not, or a suspended one may go on: it waits for its start again.
     Again(RunId),
@@ -46,7 +78,7 @@ pub enum Input {
     Gone(RunId),
     /// Somebody pauses an order, or all.
     Paused(Scope),
-    /// Somebody lets an order, or all, go on.
+    /// Somebody lets an order, or all, go on. An order that is named goes on too where its breaker had tripped: somebody looked.
     Resumed(Scope),
     /// The agent is about to end: what is under way is brought to its end, and nothing is started.
     Drain,
@@ -109,8 +141,20 @@ pub struct Step {
     pub start: Vec<Run>,
     /// Runs that are to be stopped; their ends are awaited.
     pub cancel: Vec<RunId>,
+    /// Breakers that tripped: a ticket each, told apart by order and number. Those that are still open are told again after a
+    /// start, because nobody knows whether their tickets were raised.
+    pub tickets: Vec<Ticket>,
     /// When to look again at the latest, if nothing happens; milliseconds since 1970.
     pub wake_ms: Option<i64>,
     /// Whether nothing is under way, and nothing will be: the agent may end.
     pub is_drained: bool,
+}
+
+/// A ticket is to be raised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// For this order.
+    pub order: String,
+    /// Because of this.
+    pub tripped: Tripped,
 }

@@ -3,6 +3,8 @@
 
 mod explain;
 mod input;
+mod noticed;
+mod recent;
 mod restore;
 mod standing;
 mod told;
@@ -11,14 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Outcome, RunId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use self::standing::Standing;
+use self::recent::Recent;
+use self::standing::{Standing, Verdict};
 use crate::queue::{Offered, Queue};
 use crate::schedule::clock_set;
-use crate::{Decision, Device, Elapsed, Look, Manner, NotRun, Order, Origin, Reason, Run, Stage};
+use crate::{Device, Elapsed, Look, Manner, NotRun, Notice, Order, Origin, Reason, RuleLook, Run, Stage, Watch};
 
 pub use self::explain::Explained;
-pub use self::input::{HandRun, Input, Now, Placed, Scope, Shell, Step};
+pub use self::input::{HandRun, Input, Now, Placed, Scope, Shell, Step, Ticket};
 pub use self::restore::{Restored, SetAside};
 pub use self::told::{Told, What};
 
@@ -42,6 +46,8 @@ pub struct Dispatcher {
     standing: BTreeMap<String, Standing>,
     queue: Queue,
     pauses: Pauses,
+    recent: Recent,
+    facts: Map<String, Value>,
     clocks: Clocks,
     /// Whether it knows which orders stand.
     is_loaded: bool,
@@ -110,8 +116,8 @@ impl Dispatcher {
         let mut turn = Turn { now_ms: now.now_ms, shell, step, orders: BTreeSet::new(), runs: BTreeSet::new() };
         let is_look = is_set || matches!(input, Input::Looked | Input::Reloaded { .. });
         self.take(input, &mut turn);
-        if self.is_loaded && (is_look || self.next_look().is_some_and(|wake_ms| wake_ms <= now.now_ms)) {
-            self.look(&mut turn);
+        if self.is_loaded {
+            self.look(is_look, &mut turn);
         }
         self.start(&mut turn);
         self.finish(turn)
@@ -120,9 +126,20 @@ impl Dispatcher {
     fn take(&mut self, input: Input, turn: &mut Turn<'_>) {
         match input {
             Input::Looked => {}
-            Input::Reloaded { orders, device } => self.reload(&orders, &device, turn),
-            Input::Ended { run, outcome: Outcome::Suspended } => self.suspend(run, turn),
-            Input::Ended { run, outcome } => self.end(run, outcome, turn),
+            Input::Reloaded { orders, device, facts } => {
+                self.facts = facts;
+                self.reload(&orders, &device, turn);
+            }
+            Input::Noticed { order, notice } => self.notice(&order, &notice, turn),
+            Input::Emitted { name, data, cause } => self.emitted(&name, &data, cause, turn),
+            Input::Touched { run, touched } => self.recent.touch(run, touched),
+            Input::Ended { run, outcome, touched, data } => {
+                self.recent.touch(run, touched);
+                match outcome {
+                    Outcome::Suspended => self.suspend(run, turn),
+                    outcome => self.end(run, outcome, data, turn),
+                }
+            }
             Input::Again(run) => self.again(run, turn),
             Input::Asked(asked) => self.ask(asked, turn),
             Input::Gone(run) => self.give_up(run, turn),
@@ -138,7 +155,7 @@ impl Dispatcher {
     }
 
     fn reload(&mut self, orders: &[Placed], device: &Device, turn: &mut Turn<'_>) {
-        self.is_loaded = true;
+        let is_first = !std::mem::replace(&mut self.is_loaded, true);
         for placed in orders {
             self.place(placed, device, turn);
         }
@@ -158,6 +175,11 @@ impl Dispatcher {
         let lost: Vec<RunId> = self.queue.all().filter(is_lost).map(|run| run.id).collect();
         lost.into_iter().for_each(|run| self.drop_waiting(run, NotRun::Removed, turn));
         self.forget(turn);
+        if is_first {
+            let tripped = self.standing.iter().filter_map(|(name, it)| Some((name, it.tripped()?)));
+            let tickets = tripped.map(|(name, tripped)| Ticket { order: name.clone(), tripped: tripped.clone() });
+            turn.step.tickets.extend(tickets);
+        }
     }
 
     fn place(&mut self, placed: &Placed, device: &Device, turn: &mut Turn<'_>) {
@@ -219,29 +241,41 @@ impl Dispatcher {
         self.standing.values().filter_map(|standing| standing.wake_ms).min()
     }
 
-    /// Every order's trigger decides what is due.
-    fn look(&mut self, turn: &mut Turn<'_>) {
-        let names: Vec<String> =
-            self.standing.iter().filter(|(_, it)| it.order.is_some()).map(|(name, _)| name.clone()).collect();
+    /// The triggers decide what is due: all of them, or those of which it is known that something is.
+    fn look(&mut self, is_all: bool, turn: &mut Turn<'_>) {
+        let is_due = |it: &Standing| is_all || it.wake_ms.is_some_and(|wake_ms| wake_ms <= turn.now_ms);
+        let due = self.standing.iter().filter(|(_, it)| it.order.is_some() && is_due(it));
+        let names: Vec<String> = due.map(|(name, _)| name.clone()).collect();
         for name in names {
-            let look = Look {
-                now_ms: turn.now_ms,
-                elapsed: None,
-                occupancy: self.queue.occupancy(&name),
-                is_paused: self.pauses.has(&name),
-            };
-            let Some(standing) = self.standing.get_mut(&name) else { continue };
-            let (seen, has_changed) = standing.look(self.clocks.run, look);
-            if has_changed {
-                turn.orders.insert(name.clone());
-            }
-            for decision in seen.decisions {
-                match decision {
-                    Decision::NotFired(not) => self.tell(Some(&name), What::NotFired(not), turn),
-                    Decision::Fire(firing) => {
-                        let (manner, start_ms) = (firing.manner, firing.start_ms);
-                        self.fire(Origin::Schedule { order: name.clone(), firing }, manner, start_ms, turn);
+            self.decide(&name, None, turn);
+        }
+    }
+
+    /// An order's trigger decides what is due now, or what becomes of what was noticed.
+    fn decide(&mut self, name: &str, notice: Option<&Notice>, turn: &mut Turn<'_>) {
+        let Some(standing) = self.standing.get_mut(name) else { return };
+        let look = Look {
+            now_ms: turn.now_ms,
+            elapsed: None,
+            occupancy: self.queue.occupancy(name),
+            is_paused: self.pauses.has(name),
+        };
+        let look = RuleLook { look, facts: &self.facts, runs: self.recent.all() };
+        let (verdicts, has_changed) = match notice {
+            Some(notice) => standing.notice(name, self.clocks.run, &look, notice),
+            None => standing.look(name, self.clocks.run, &look),
+        };
+        if has_changed {
+            turn.orders.insert(name.to_owned());
+        }
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Fire { origin, manner, start_ms } => self.fire(origin, manner, start_ms, turn),
+                Verdict::Other(what) => {
+                    if let What::Tripped(tripped) = &what {
+                        turn.step.tickets.push(Ticket { order: name.to_owned(), tripped: tripped.clone() });
                     }
+                    self.tell(Some(name), what, turn);
                 }
             }
         }
@@ -356,8 +390,20 @@ impl Dispatcher {
                 Some(name)
             }
         };
-        if self.pauses != before {
+        let mut has_changed = self.pauses != before;
+        if has_changed {
             turn.step.changed.insert(PAUSES.to_owned(), serde_json::to_string(&self.pauses).ok());
+        }
+        if let Some((name, standing)) = name.as_ref().and_then(|name| Some((name, self.standing.get_mut(name)?)))
+            && !is_paused
+            && standing.reset()
+        {
+            turn.orders.insert(name.clone());
+            has_changed = true;
+        }
+        if has_changed {
+            // What waits may fire now.
+            self.standing.values_mut().for_each(|it| it.look_soon(turn.now_ms));
             self.tell(name.as_deref(), if is_paused { What::Paused } else { What::Resumed }, turn);
         }
     }
@@ -384,13 +430,14 @@ impl Dispatcher {
         self.tell(order.as_deref(), What::Suspended { run: id }, turn);
     }
 
-    fn end(&mut self, id: RunId, outcome: Outcome, turn: &mut Turn<'_>) {
+    fn end(&mut self, id: RunId, outcome: Outcome, data: Map<String, Value>, turn: &mut Turn<'_>) {
         if self.queue.get(id).is_none_or(|run| run.stage == Stage::Waiting) {
             return;
         }
         let Some(run) = self.queue.remove(id) else { return };
         turn.runs.insert(id);
         let order = run.order().map(str::to_owned);
+        self.remember_end(id, turn);
         let retry = self.retry(run, outcome, turn);
         let what = What::Ended { run: id, outcome, retry: retry.as_ref().map(|retry| retry.id) };
         self.tell(order.as_deref(), what, turn);
@@ -401,6 +448,10 @@ impl Dispatcher {
             // It had its place, so it is not asked whether there is one.
             self.queue.put(retry, self.clocks.steady_ms(), 0);
         }
+        if let Some(standing) = order.as_ref().and_then(|order| self.standing.get_mut(order)) {
+            standing.look_soon(turn.now_ms);
+        }
+        self.finished(id, order.as_deref(), outcome, data, turn);
     }
 
     /// The run that tries again what this one was for, in its place in the line.
@@ -444,6 +495,9 @@ impl Dispatcher {
             _ => None,
         };
         self.queue.move_to(id, Stage::Waiting);
+        if was_lost {
+            self.recent.forget(id);
+        }
         self.queue.change(id, |run| match was_lost {
             true => run.lost_starts = run.lost_starts.saturating_add(1),
             false => run.resumes = true,
@@ -471,6 +525,7 @@ impl Dispatcher {
             let stage = Stage::UnderWay { since_ms: turn.now_ms, is_cancelled: false };
             let Some(run) = self.queue.move_to(id, stage).cloned() else { return };
             turn.runs.insert(id);
+            self.recent.begin(&run, turn.now_ms);
             let standing =
                 run.order().filter(|_| !run.resumes).and_then(|name| Some((name, self.standing.get_mut(name)?)));
             if let Some((name, standing)) = standing {
@@ -524,6 +579,11 @@ impl Dispatcher {
             standing.remember(told.clone());
         }
         turn.step.told.push(told);
+    }
+
+    /// What is to be watched, and for which order.
+    pub fn watches(&self) -> impl Iterator<Item = (&str, &Watch)> {
+        self.standing.iter().filter_map(|(name, it)| Some((name.as_str(), it.order.as_ref()?.watch()?)))
     }
 
     /// The order of this name that stands.

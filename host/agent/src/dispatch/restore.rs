@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::RunId;
 
+use super::recent::Recent;
 use super::standing::{Kept, Standing};
 use super::told::{Told, What};
 use super::{Clocks, Dispatcher, PAUSES, Pauses, Step};
@@ -12,6 +13,9 @@ use crate::{Limits, NotRun, Run, Stage};
 
 const ORDER: &str = "order/";
 const RUN: &str = "run/";
+
+/// Runs that ended of late.
+const RECENT: &str = "recent/";
 
 /// Where what cannot be read is kept, for whoever mends it.
 const ASIDE: &str = "aside/";
@@ -24,6 +28,11 @@ pub(super) fn order_key(name: &str) -> String {
 /// Under which key a run is kept.
 pub(super) fn run_key(id: RunId) -> String {
     format!("{RUN}{id}")
+}
+
+/// Under which key a run is kept that ended of late.
+pub(super) fn recent_key(id: RunId) -> String {
+    format!("{RECENT}{id}")
 }
 
 /// A dispatcher as it was, and what is to be done about it.
@@ -55,6 +64,8 @@ impl Dispatcher {
             standing: BTreeMap::new(),
             queue: Queue::new(limits),
             pauses: Pauses::default(),
+            recent: Recent::default(),
+            facts: serde_json::Map::new(),
             clocks: Clocks::new(),
             is_loaded: false,
             is_draining: false,
@@ -70,6 +81,7 @@ impl Dispatcher {
                 set_aside.push(SetAside { key, why });
             }
         }
+        dispatcher.recent.sort();
         let under_way = dispatcher.queue.all().filter(|run| run.stage != Stage::Waiting).cloned().collect();
         Restored { dispatcher, under_way, set_aside }
     }
@@ -91,8 +103,14 @@ impl Dispatcher {
                 self.found.changed.insert(key.to_owned(), None);
                 return Ok(());
             }
+            if run.stage != Stage::Waiting || run.resumes {
+                self.recent.begin(&run, now_ms);
+            }
             let waited_ms = now_ms.saturating_sub(run.queued_ms).max(0);
             self.queue.put(run, 0, waited_ms);
+        } else if key.starts_with(RECENT) {
+            let run = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            self.recent.take_back(run);
         }
         Ok(())
     }

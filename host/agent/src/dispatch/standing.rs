@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::input::Placed;
-use super::told::Told;
-use crate::{Device, Elapsed, Look, Occasion, Order, Reason, Schedule, Seen, State, text};
+use super::told::{Told, What};
+use crate::{
+    Decision, Device, Elapsed, Manner, Notice, Occasion, Order, Origin, Reason, Rule, RuleDecision, RuleLook,
+    RuleState, Schedule, State, Tripped, Watch, text,
+};
 
 /// The form of what is written.
 const FORMAT: u32 = 1;
@@ -16,6 +19,9 @@ const RECENT_MAX: usize = 32;
 
 /// How long is remembered what an order did that is gone: if it comes back, it does nothing twice, and its budget is not new.
 const GONE_MS: i64 = 31 * 86_400_000;
+
+/// How often is kept at most what comes without a decision, such as each event of a burst.
+const KEEP_MS: i64 = 1_000;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -29,6 +35,8 @@ pub(crate) struct Standing {
     pub(crate) wake_ms: Option<i64>,
     /// How long the clocks that nobody sets had run at its last look since the agent was started.
     looked: Option<Elapsed>,
+    /// The same, when what is known of it was last to be kept.
+    kept_at: Option<i64>,
     pub(crate) recent: VecDeque<Told>,
 }
 
@@ -42,6 +50,13 @@ pub(crate) struct InForce {
 #[derive(Clone, Debug)]
 enum Trigger {
     Schedule(Box<Schedule>),
+    Event(Box<Rule>),
+}
+
+/// What an order's trigger decided.
+pub(crate) enum Verdict {
+    Fire { origin: Origin, manner: Manner, start_ms: i64 },
+    Other(What),
 }
 
 /// What is kept of an order.
@@ -51,6 +66,11 @@ pub(crate) struct Kept {
     format: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schedule: Option<State>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<RuleState>,
+    /// What the rule watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    watch: Option<Watch>,
     #[serde(default)]
     spent: Spent,
     /// Since when the order is gone.
@@ -103,7 +123,11 @@ impl InForce {
                 let schedule = Schedule::new(&trigger, name, *class, device).map_err(|bad| bad.0)?;
                 Trigger::Schedule(Box::new(schedule))
             }
-            Occasion::Event(_) => return Err(vec!["event: this remit does not wait for events".to_owned()]),
+            Occasion::Event(trigger) => {
+                let mut trigger = trigger.clone();
+                trigger.expires = trigger.expires.or_else(|| order.expires_ms.map(text::moment_text));
+                Trigger::Event(Box::new(Rule::new(&trigger, name, *class, device).map_err(|bad| bad.0)?))
+            }
         };
         Ok(Self { order: order.clone(), trigger })
     }
@@ -112,12 +136,22 @@ impl InForce {
     pub(crate) fn admits(&self, now_ms: i64) -> Result<(), Reason> {
         match &self.trigger {
             Trigger::Schedule(schedule) => schedule.admits(now_ms),
+            Trigger::Event(rule) => rule.admits(now_ms),
         }
     }
 
     pub(crate) fn schedule(&self) -> Option<&Schedule> {
         match &self.trigger {
             Trigger::Schedule(schedule) => Some(schedule),
+            Trigger::Event(_) => None,
+        }
+    }
+
+    /// What it waits for.
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        match &self.trigger {
+            Trigger::Schedule(_) => None,
+            Trigger::Event(rule) => Some(rule.watch()),
         }
     }
 }
@@ -125,13 +159,8 @@ impl InForce {
 impl Standing {
     /// Of which only that is known which was kept.
     pub(crate) fn kept(kept: Kept) -> Self {
-        Self {
-            order: None,
-            kept: Kept { format: FORMAT, ..kept },
-            wake_ms: None,
-            looked: None,
-            recent: VecDeque::new(),
-        }
+        let kept = Kept { format: FORMAT, ..kept };
+        Self { order: None, kept, wake_ms: None, looked: None, kept_at: None, recent: VecDeque::new() }
     }
 
     /// The order stands from now on, or is another one. Whether what is kept of it changed, or all that speaks against it.
@@ -144,27 +173,46 @@ impl Standing {
             }
         };
         let was_gone = self.kept.gone_ms.take().is_some();
-        let mut has_changed = was_gone;
-        if in_force.schedule().is_some() {
-            match &mut self.kept.schedule {
-                None => {
-                    self.kept.schedule = Some(State::new(now_ms));
-                    has_changed = true;
-                }
-                // What was due while it was gone is none of its business, and what it did before it does not do again.
-                Some(state) if was_gone => state.leave_out(now_ms),
-                Some(_) => {}
-            }
-        }
+        let has_changed = match &in_force.trigger {
+            Trigger::Schedule(_) => self.place_schedule(was_gone, now_ms),
+            Trigger::Event(rule) => self.place_rule(rule, now_ms),
+        };
         self.order = Some(in_force);
         self.wake_ms = Some(now_ms);
-        Ok(has_changed)
+        Ok(has_changed || was_gone)
+    }
+
+    fn place_schedule(&mut self, was_gone: bool, now_ms: i64) -> bool {
+        let was_rule = self.kept.rule.take().is_some();
+        self.kept.watch = None;
+        match &mut self.kept.schedule {
+            None => self.kept.schedule = Some(State::new(now_ms)),
+            // What was due while it was gone is none of its business, and what it did before it does not do again.
+            Some(state) if was_gone => state.leave_out(now_ms),
+            Some(_) => return was_rule,
+        }
+        true
+    }
+
+    fn place_rule(&mut self, rule: &Rule, now_ms: i64) -> bool {
+        self.kept.schedule = None;
+        let is_same = self.kept.watch.as_ref() == Some(rule.watch());
+        let is_new = self.kept.rule.is_none();
+        let state = self.kept.rule.get_or_insert_with(|| RuleState::new(now_ms));
+        if !is_same {
+            // What held of something else says nothing of this; how often it fired does.
+            state.forget_noticed();
+            self.kept.watch = Some(rule.watch().clone());
+        }
+        is_new || !is_same
     }
 
     /// The order is gone. What it did is kept for a while. Whether that is news.
     pub(crate) fn take_away(&mut self, now_ms: i64) -> bool {
         self.order = None;
         self.wake_ms = None;
+        // Nobody watches for it meanwhile: what holds is told anew.
+        self.looked = None;
         let is_news = self.kept.gone_ms.is_none();
         self.kept.gone_ms.get_or_insert(now_ms);
         is_news
@@ -179,23 +227,84 @@ impl Standing {
         self.kept.gone_ms
     }
 
-    /// What its schedule decides now, and whether what is kept of it changed.
-    pub(crate) fn look(&mut self, clocks: Elapsed, look: Look) -> (Seen, bool) {
-        let schedule = self.order.as_ref().and_then(InForce::schedule);
-        let (Some(schedule), Some(state)) = (schedule, &mut self.kept.schedule) else {
-            return (Seen::default(), false);
-        };
+    /// What its trigger decides now, and whether what is kept of it changed.
+    pub(crate) fn look(&mut self, name: &str, clocks: Elapsed, look: &RuleLook<'_>) -> (Vec<Verdict>, bool) {
+        self.decide(name, clocks, look, None)
+    }
+
+    /// What becomes of something that was noticed for it.
+    pub(crate) fn notice(
+        &mut self,
+        name: &str,
+        clocks: Elapsed,
+        look: &RuleLook<'_>,
+        notice: &Notice,
+    ) -> (Vec<Verdict>, bool) {
+        self.decide(name, clocks, look, Some(notice))
+    }
+
+    fn decide(
+        &mut self,
+        name: &str,
+        clocks: Elapsed,
+        look: &RuleLook<'_>,
+        notice: Option<&Notice>,
+    ) -> (Vec<Verdict>, bool) {
         let since = |last: Elapsed| Elapsed {
             awake_ms: clocks.awake_ms.saturating_sub(last.awake_ms),
             asleep_ms: clocks.asleep_ms.saturating_sub(last.asleep_ms),
         };
-        let look = Look { elapsed: self.looked.map(since), ..look };
-        let seen = schedule.due(state, &look);
+        let mut look = look.clone();
+        look.look.elapsed = self.looked.map(since);
+        let now_ms = look.look.now_ms;
+        let Some(in_force) = &self.order else { return (Vec::new(), false) };
+        let (verdicts, is_set_back) = match (&in_force.trigger, &mut self.kept) {
+            (Trigger::Schedule(schedule), Kept { schedule: Some(state), .. }) if notice.is_none() => {
+                let seen = schedule.due(state, &look.look);
+                self.wake_ms = schedule.wake_ms(state, now_ms);
+                let is_set_back = seen.clock_set_ms.is_some_and(|by_ms| by_ms < 0);
+                (seen.decisions.into_iter().map(|it| of_schedule(name, it)).collect(), is_set_back)
+            }
+            (Trigger::Event(rule), Kept { rule: Some(state), .. }) => {
+                let decisions = match notice {
+                    Some(notice) => rule.notice(state, notice, &look),
+                    None => rule.look(state, &look),
+                };
+                self.wake_ms = rule.wake_ms(state, now_ms);
+                (decisions.into_iter().map(|it| of_rule(name, now_ms, it)).collect::<Vec<_>>(), false)
+            }
+            _ => return (Vec::new(), false),
+        };
         self.looked = Some(clocks);
-        self.wake_ms = schedule.wake_ms(state, look.now_ms);
-        let is_set_back = seen.clock_set_ms.is_some_and(|by_ms| by_ms < 0);
-        let has_changed = is_set_back || !seen.decisions.is_empty();
-        (seen, has_changed)
+        let steady_ms = clocks.awake_ms.saturating_add(clocks.asleep_ms);
+        let is_old = self.kept_at.is_none_or(|kept_at| steady_ms.saturating_sub(kept_at) >= KEEP_MS);
+        let is_to_keep = !verdicts.is_empty() || is_set_back || (notice.is_some() && is_old);
+        if is_to_keep {
+            self.kept_at = Some(steady_ms);
+        }
+        (verdicts, is_to_keep)
+    }
+
+    /// What its rule waits for may have come, such as the end of a run.
+    pub(crate) fn look_soon(&mut self, now_ms: i64) {
+        if self.order.as_ref().is_some_and(|it| it.watch().is_some()) {
+            self.wake_ms = Some(now_ms);
+        }
+    }
+
+    /// Why its rule is off.
+    pub(crate) fn tripped(&self) -> Option<&Tripped> {
+        self.order.as_ref()?;
+        self.kept.rule.as_ref()?.tripped()
+    }
+
+    /// Somebody looked: its rule goes on. Whether it had been off.
+    pub(crate) fn reset(&mut self) -> bool {
+        let was_tripped = self.tripped().is_some();
+        if let Some(state) = self.kept.rule.as_mut().filter(|_| was_tripped) {
+            state.reset();
+        }
+        was_tripped
     }
 
     /// Whether its budget lets another run begin.
@@ -227,5 +336,26 @@ impl Standing {
             self.recent.pop_front();
         }
         self.recent.push_back(told);
+    }
+}
+
+fn of_schedule(name: &str, decision: Decision) -> Verdict {
+    match decision {
+        Decision::NotFired(not) => Verdict::Other(What::NotFired(not)),
+        Decision::Fire(firing) => {
+            let (manner, start_ms) = (firing.manner, firing.start_ms);
+            Verdict::Fire { origin: Origin::Schedule { order: name.to_owned(), firing }, manner, start_ms }
+        }
+    }
+}
+
+fn of_rule(name: &str, now_ms: i64, decision: RuleDecision) -> Verdict {
+    match decision {
+        RuleDecision::NotFired(unfired) => Verdict::Other(What::Unfired(unfired)),
+        RuleDecision::Tripped(tripped) => Verdict::Other(What::Tripped(tripped)),
+        RuleDecision::Fire(firing) => {
+            let origin = Origin::Event { order: name.to_owned(), event: Box::new(firing.event) };
+            Verdict::Fire { origin, manner: firing.manner, start_ms: now_ms }
+        }
     }
 }

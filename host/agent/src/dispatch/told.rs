@@ -3,7 +3,7 @@
 use model::{Outcome, RunId};
 use serde::{Deserialize, Serialize};
 
-use crate::{NotFired, NotRun, Origin};
+use crate::{NotFired, NotRun, Origin, Tripped, Unfired};
 
 /// Something that was decided of an order, or of a run by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub enum What {
     },
     /// Firings of the schedule that do not happen.
     NotFired(NotFired),
+    /// What was noticed starts nothing, or not yet.
+    Unfired(Unfired),
+    /// The rule's breaker tripped: it is off until somebody looks.
+    Tripped(Tripped),
     /// A run that waited does not start.
     NotStarted {
         /// Which.

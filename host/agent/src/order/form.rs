@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{BadOrder, NAME_BYTES_MAX, Occasion, Order, Priority, Retry, is_name};
 use crate::written::Problems;
-use crate::{Device, EventTrigger, Schedule, Trigger, text};
+use crate::{Device, EventTrigger, Rule, Schedule, Trigger, text};
 
 /// The form of what is written.
 const FORMAT: u32 = 1;
@@ -180,7 +180,10 @@ impl Form {
                 let bad = Schedule::new(trigger, "", Class::L0, &Device::default()).err().map(|bad| bad.0);
                 ("schedule", &trigger.expires, bad.unwrap_or_default())
             }
-            Occasion::Event(trigger) => ("event", &trigger.expires, Vec::new()),
+            Occasion::Event(trigger) => {
+                let bad = Rule::new(trigger, "", Class::L0, &Device::default()).err().map(|bad| bad.0);
+                ("event", &trigger.expires, bad.unwrap_or_default())
+            }
         };
         if self.expires.is_some() && expires.is_some() {
             problems.add(&format!("{table}.expires"), "the order has `expires` too: one of them is enough");

@@ -171,6 +171,12 @@ impl RuleState {
         self.fired_ms.clear();
     }
 
+    /// Something else is watched from now on. How often it fired still counts.
+    pub(crate) fn forget_noticed(&mut self) {
+        self.levels.clear();
+        self.burst = None;
+    }
+
     /// The bytes of all that levels told.
     pub(super) fn levels_bytes(&self) -> usize {
         self.levels.iter().filter_map(|level| level.kept.as_ref()).map(|kept| kept.bytes).sum()

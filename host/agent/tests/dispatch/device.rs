@@ -48,6 +48,10 @@ fn order(text: &str) -> Order {
     Order::from_toml("order", &format!("{head}{text}\nzone = \"UTC\"\n")).unwrap()
 }
 
+fn ended(run: RunId, outcome: Outcome) -> Input {
+    Input::Ended { run, outcome, touched: Vec::new(), data: serde_json::Map::new() }
+}
+
 /// A run that really goes on, and how it will end.
 struct Going {
     until: i64,
@@ -204,7 +208,7 @@ impl<'a> Device<'a> {
         let placed = self.orders.iter().filter(|(name, _)| self.placed.contains(*name));
         let orders =
             placed.map(|(name, order)| Placed { name: name.clone(), order: order.clone(), class: Class::L2 }).collect();
-        Input::Reloaded { orders, device: agent::Device::default() }
+        Input::Reloaded { orders, device: agent::Device::default(), facts: serde_json::Map::new() }
     }
 
     /// Time goes by, and what is due meanwhile is looked at and ends.
@@ -241,7 +245,7 @@ impl<'a> Device<'a> {
         if self.dice.one_in(50) {
             return self.crash("under way", totals);
         }
-        self.put(Input::Ended { run, outcome }, totals);
+        self.put(ended(run, outcome), totals);
     }
 
     /// One step, which is durable and then done, if the agent does not die before or between.
@@ -359,14 +363,14 @@ impl<'a> Device<'a> {
             }
             let is_suspended = self.suspended.contains(&run.id);
             let input = match self.ended.get(&run.id) {
-                Some(outcome) => Input::Ended { run: run.id, outcome: *outcome },
+                Some(outcome) => ended(run.id, *outcome),
                 None if is_suspended && run.stage == Stage::Suspended => continue,
-                None if is_suspended && !run.resumes => Input::Ended { run: run.id, outcome: Outcome::Suspended },
+                None if is_suspended && !run.resumes => ended(run.id, Outcome::Suspended),
                 None if !self.begun.contains(&run.id) => Input::Again(run.id),
                 None => {
                     self.suspended.remove(&run.id);
                     self.ended.insert(run.id, Outcome::Interrupted);
-                    Input::Ended { run: run.id, outcome: Outcome::Interrupted }
+                    ended(run.id, Outcome::Interrupted)
                 }
             };
             self.put(input, totals);

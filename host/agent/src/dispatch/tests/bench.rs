@@ -6,10 +6,11 @@ use contract::Class;
 use contract::run::Mode;
 use jiff::Timestamp;
 use model::{Outcome, RunId};
+use serde_json::Map;
 
 use crate::{
-    Device, Dispatcher, Elapsed, HandRun, Input, Limits, Now, Order, Placed, Priority, Reason, Run, Scope, Shell, Step,
-    What,
+    Change, Device, Dispatcher, Elapsed, HandRun, Input, Limits, Notice, Now, Order, Placed, Priority, Reason, Run,
+    Scope, Shell, Step, Touched, What,
 };
 
 const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -59,6 +60,12 @@ pub(super) fn order(mode: &str, lines: &str, schedule: &str) -> Order {
     Order::from_toml("x.toml", &text).unwrap()
 }
 
+/// An order that waits for this.
+pub(super) fn rule(mode: &str, lines: &str, event: &str) -> Order {
+    let head = format!("format = 1\nplugin = \"p\"\ndigest = \"{DIGEST}\"\nmode = \"{mode}\"\n{lines}");
+    Order::from_toml("x.toml", &format!("{head}\n[event]\n{event}\n")).unwrap()
+}
+
 pub(super) fn ms(time: &str) -> i64 {
     format!("2027-06-{time}:00Z").parse::<Timestamp>().unwrap().as_millisecond()
 }
@@ -101,7 +108,7 @@ impl Bench {
     }
 
     pub(super) fn reload(&mut self) -> Vec<String> {
-        self.put(Input::Reloaded { orders: self.orders.clone(), device: Device::default() })
+        self.put(Input::Reloaded { orders: self.orders.clone(), device: Device::default(), facts: Map::new() })
     }
 
     /// Time goes by until then, and it is looked.
@@ -123,12 +130,35 @@ impl Bench {
     }
 
     pub(super) fn ended(&mut self, number: u64, outcome: Outcome) -> Vec<String> {
-        self.put(Input::Ended { run: run(number), outcome })
+        self.put(Input::Ended { run: run(number), outcome, touched: Vec::new(), data: Map::new() })
     }
 
     pub(super) fn ask(&mut self, number: u64, mode: Mode, wait_ms: Option<i64>) -> Vec<String> {
         let asked = HandRun { id: run(number), mode, priority: Priority::High, wait_ms };
         self.put(Input::Asked(asked))
+    }
+
+    pub(super) fn emit(&mut self, name: &str) -> Vec<String> {
+        let data = Map::from_iter([("size".to_owned(), 5.into())]);
+        self.put(Input::Emitted { name: name.to_owned(), data, cause: None })
+    }
+
+    /// A file was changed, as a source says it.
+    pub(super) fn changed(&mut self, order: &str, path: &str) -> Vec<String> {
+        let (at_ms, subject) = (self.now_ms, path.to_owned());
+        let notice = Notice { at_ms, subject, change: Change::Happened, data: Map::new(), cause: None };
+        self.put(Input::Noticed { order: order.to_owned(), notice })
+    }
+
+    /// A run wrote a file.
+    pub(super) fn wrote(&mut self, number: u64, path: &str) {
+        let touched =
+            Touched { interface: "files-write".to_owned(), function: "write-file".to_owned(), target: path.to_owned() };
+        self.put(Input::Touched { run: run(number), touched: vec![touched] });
+    }
+
+    pub(super) fn go_on(&mut self, name: &str) -> Vec<String> {
+        self.put(Input::Resumed(Scope::Order(name.to_owned())))
     }
 
     pub(super) fn pause(&mut self, name: &str) -> Vec<String> {
@@ -158,6 +188,8 @@ fn said(order: Option<&str>, what: &What) -> String {
         What::Queued { run, attempt, .. } if *attempt > 1 => format!("{} queued, try {attempt}", number(*run)),
         What::Queued { run, .. } => format!("{} queued", number(*run)),
         What::NotFired(not) => format!("{}: {}", not.reason.code(), not.count),
+        What::Unfired(unfired) => format!("{}: {}", unfired.reason.code(), unfired.count),
+        What::Tripped(tripped) => format!("tripped {}", tripped.number),
         What::NotStarted { run, why } => format!("{} not started: {}", number(*run), why.code()),
         What::Started { run } => format!("{} started", number(*run)),
         What::Cancelled { run } => format!("{} cancelled", number(*run)),

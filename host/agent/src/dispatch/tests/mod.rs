@@ -2,6 +2,7 @@
 
 mod bench;
 mod ends;
+mod events;
 mod line;
 mod orders;
 mod restarts;

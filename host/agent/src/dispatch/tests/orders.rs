@@ -137,7 +137,7 @@ fn an_order_that_cannot_stand_here_is_told() {
     let calendars = crate::Calendars { zone: "Nowhere".to_owned(), ..crate::Calendars::default() };
     let device = crate::Device { calendars: vec![calendars], ..crate::Device::default() };
     let orders = bench.orders.clone();
-    let told = bench.put(Input::Reloaded { orders, device });
+    let told = bench.put(Input::Reloaded { orders, device, facts: serde_json::Map::new() });
     assert!(told[0].starts_with("a: unfit: calendars[0].zone: this system knows no time zone `Nowhere`"), "{told:?}");
     assert!(told.contains(&"a: #1 not started: removed".to_owned()), "{told:?}");
     bench.at("01T02:00");

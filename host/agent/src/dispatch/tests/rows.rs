@@ -3,8 +3,13 @@
 use crate::rows;
 
 const PAGE: &str = include_str!("../../../DISPATCH.md");
-const TESTS: [&str; 4] =
-    [include_str!("ends.rs"), include_str!("line.rs"), include_str!("orders.rs"), include_str!("restarts.rs")];
+const TESTS: [&str; 5] = [
+    include_str!("ends.rs"),
+    include_str!("events.rs"),
+    include_str!("line.rs"),
+    include_str!("orders.rs"),
+    include_str!("restarts.rs"),
+];
 
 #[test]
 fn every_row_has_its_test_and_every_test_its_row() {

@@ -1,0 +1,163 @@
+//! Rows about what is noticed, and what runs bring about. What a rule makes of it is in `EVENTS.md`.
+
+use contract::run::Mode;
+use model::Outcome;
+
+use super::bench::{Bench, order, rule, run};
+use crate::{Order, Origin};
+
+const MINUTE: i64 = 60_000;
+
+fn emitted(lines: &str) -> Order {
+    rule("detect", "", &format!("watch = {{ type = \"emitted\", name = \"full\" }}\n{lines}"))
+}
+
+fn after(order: &str) -> Order {
+    rule("detect", "", &format!("watch = {{ type = \"run-finished\", order = \"{order}\" }}"))
+}
+
+#[test]
+fn what_is_noticed_is_put_before_its_rules() {
+    let mut bench = Bench::new(&[
+        ("a", emitted("filter = \"event.data.size > 3\"")),
+        ("b", emitted("filter = \"event.data.size > 7\"")),
+    ]);
+    assert_eq!(bench.emit("full"), ["a: #1 queued", "b: filter: 1", "a: #1 started"]);
+    let Origin::Event { event, .. } = &bench.last.start[0].origin else { panic!("no event") };
+    assert_eq!((event.kind.as_str(), event.data["size"].as_i64()), ("emitted", Some(5)), "the plugin sees it");
+    assert!(bench.emit("empty").is_empty());
+    assert!(bench.changed("nobody", "/etc/hosts").is_empty());
+    assert_eq!(bench.emit("full")[0], "a: overlap: 1");
+}
+
+#[test]
+fn a_run_that_ends_starts_others() {
+    let mut bench = Bench::new(&[("a", order("detect", "", "")), ("b", after("a")), ("c", after("b"))]);
+    bench.at("01T01:00");
+    assert_eq!(bench.ended(1, Outcome::Trap), ["a: #1 ended: trap", "b: #2 queued", "b: #2 started"]);
+    let Origin::Event { event, .. } = &bench.last.start[0].origin else { panic!("no event") };
+    assert_eq!((event.data["outcome"].as_str(), event.data["plugin"].as_str()), (Some("trap"), Some("p")));
+    assert_eq!((event.cause, event.chain.clone()), (Some(run(1)), vec!["a".to_owned()]));
+    assert!(bench.ended(2, Outcome::Completed).contains(&"c: #3 started".to_owned()));
+    let Origin::Event { event, .. } = &bench.last.start[0].origin else { panic!("no event") };
+    assert_eq!(event.chain, ["a", "b"]);
+    assert_eq!(bench.ended(3, Outcome::Completed), ["c: #3 ended: completed"]);
+}
+
+#[test]
+fn an_end_and_what_follows_are_one_step() {
+    let mut bench = Bench::new(&[("a", order("detect", "", "")), ("b", after("a"))]);
+    bench.at("01T01:00");
+    let before = bench.kept.clone();
+    bench.ended(1, Outcome::Completed);
+    bench.kept = before;
+    bench.crash(0);
+    bench.reload();
+    assert!(bench.ended(1, Outcome::Completed).contains(&"b: #3 started".to_owned()), "it is not lost");
+    bench.crash(0);
+    bench.reload();
+    assert!(bench.ended(1, Outcome::Completed).is_empty(), "and does not come twice");
+}
+
+#[test]
+fn a_circle_is_broken_with_one_ticket() {
+    let any = rule("detect", "", "watch = { type = \"run-finished\" }");
+    let mut bench = Bench::new(&[("a", any), ("b", after("a")), ("c", after("b"))]);
+    bench.ask(60, Mode::Detect, None);
+    let mut tickets = 0;
+    let mut runs = 0;
+    let mut told = bench.ended(60, Outcome::Completed);
+    while let Some(started) = bench.last.start.first().map(|run| run.id) {
+        assert!(told.iter().any(|line| line.ends_with("started")));
+        runs += 1;
+        assert!(runs < 10, "it goes round and round");
+        tickets += bench.last.tickets.len();
+        told = bench.put(crate::Input::Ended {
+            run: started,
+            outcome: Outcome::Completed,
+            touched: Vec::new(),
+            data: serde_json::Map::new(),
+        });
+    }
+    tickets += bench.last.tickets.len();
+    assert_eq!((runs, tickets), (3, 1), "{told:?}");
+    assert_eq!(bench.dispatcher.explain("a", bench.now_ms, 1).unwrap().tripped.unwrap().number, 1);
+    bench.crash(MINUTE);
+    bench.reload();
+    assert_eq!(bench.last.tickets.len(), 1, "nobody knows whether it was raised: the same one");
+    assert_eq!(bench.last.tickets[0].tripped.number, 1);
+    bench.ask(61, Mode::Detect, None);
+    assert_eq!(bench.ended(61, Outcome::Completed), ["#61 ended: completed", "a: breaker: 1"], "it stays off");
+    assert_eq!(bench.go_on("a"), ["a: resumed"]);
+    bench.ask(62, Mode::Detect, None);
+    assert!(
+        bench.ended(62, Outcome::Completed).iter().any(|line| line.starts_with("a: ") && line.ends_with("started"))
+    );
+}
+
+#[test]
+fn what_a_run_changes_does_not_start_it() {
+    let watch = rule("enforce", "", "watch = { type = \"file-change\", path = \"/etc/hosts\" }");
+    let mut bench = Bench::new(&[("a", watch)]);
+    let starts = |bench: &mut Bench| {
+        bench.changed("a", "/etc/hosts");
+        bench.last.start.len()
+    };
+    assert_eq!(starts(&mut bench), 1);
+    bench.wrote(1, "/etc/hosts");
+    assert_eq!(bench.changed("a", "/etc/hosts"), ["a: cause: 1"], "while it runs");
+    bench.ended(1, Outcome::Completed);
+    bench.crash(1_000);
+    bench.reload();
+    assert_eq!(starts(&mut bench), 0, "and after its end, over a restart");
+    bench.pass(MINUTE);
+    assert_eq!(starts(&mut bench), 1, "but not for ever");
+    bench.wrote(2, "/etc/passwd");
+    bench.ended(2, Outcome::Completed);
+    bench.pass(1_000);
+    assert_eq!(starts(&mut bench), 1, "and not whatever it changed");
+}
+
+#[test]
+fn a_burst_survives_a_restart() {
+    let mut bench = Bench::new(&[("a", emitted("debounce = \"30s\""))]);
+    for _ in 0..100 {
+        bench.emit("full");
+        bench.pass(20);
+    }
+    bench.crash(1_000);
+    bench.reload();
+    bench.pass(MINUTE);
+    let told = bench.put(crate::Input::Looked);
+    assert_eq!(told.iter().filter(|line| line.ends_with("started")).count(), 1, "{told:?}");
+    bench.ended(1, Outcome::Completed);
+    bench.pass(10 * MINUTE);
+    assert!(!bench.put(crate::Input::Looked).iter().any(|line| line.ends_with("started")));
+}
+
+#[test]
+fn whoever_watches_for_something_else_begins_anew() {
+    let free = |path: &str| {
+        rule("detect", "", &format!("watch = {{ type = \"disk-free\", path = \"{path}\", below = \"10%\" }}"))
+    };
+    let raised = |bench: &mut Bench| {
+        let notice = crate::Notice {
+            at_ms: bench.now_ms,
+            subject: String::new(),
+            change: crate::Change::Raised,
+            data: serde_json::Map::new(),
+            cause: None,
+        };
+        bench.put(crate::Input::Noticed { order: "a".to_owned(), notice })
+    };
+    let mut bench = Bench::new(&[("a", free("/"))]);
+    assert_eq!(raised(&mut bench), ["a: #1 queued", "a: #1 started"]);
+    bench.ended(1, Outcome::Completed);
+    assert!(raised(&mut bench).is_empty(), "it holds, and fired");
+    bench.crash(0);
+    bench.reload();
+    assert!(raised(&mut bench).is_empty(), "also over a restart");
+    bench.orders = Bench::new(&[("a", free("/home"))]).orders;
+    bench.reload();
+    assert_eq!(raised(&mut bench), ["a: #2 queued", "a: #2 started"]);
+}
