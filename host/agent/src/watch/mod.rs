@@ -55,7 +55,7 @@ pub enum Watch {
         /// A regular expression that finds it anywhere in the line; at most 1 KiB.
         pattern: String,
     },
-    /// A moment: somebody logged in.
+    /// A moment: somebody logged in, as utmp, wtmp or logind say. Becoming somebody else (`su`, `sudo`) is no login.
     Login {
         /// Who; anybody, if left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,13 +67,15 @@ pub enum Watch {
         #[serde(default)]
         only_admins: bool,
     },
-    /// A moment: the machine was started. Once a boot, however often the agent starts.
+    /// A moment: the machine was started. Once a boot, however often the agent starts; a rule that is new hears of a boot that is
+    /// less than ten minutes old.
     Boot,
     /// A moment: the machine was suspended, and is awake again.
     Resume,
-    /// A moment: an address or a default route came or went, or an interface went up or down.
+    /// A moment: an address or a default route came or went, or an interface came, went, or went up or down.
     NetworkChange,
-    /// A moment: a port is listened on that was not before. What is open when the agent first looks is no event.
+    /// A moment: a port is listened on that was not before. What is open when the agent first looks is no event. Ports of UDP that
+    /// the kernel gives to whoever asks for none count only by number.
     ListeningPort {
         /// Which; any, if left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -44,6 +44,9 @@ pub(super) async fn watch(path: &Path, around: &Surroundings, sink: &Sink, kept:
         while !batch.is_empty() {
             source.tell_next(&mut batch).await?;
         }
+        if !source.known.is_whole {
+            source.known = Known::look(path);
+        }
         source.kept.save(&source.known).await;
         sleep_until(since + APART).await;
     }
@@ -166,7 +169,9 @@ impl Known {
         if itself.is_dir() {
             for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
                 if known.facts.len() > FILES_MAX {
-                    known = Self { facts: BTreeMap::from([(String::new(), facts(&itself))]), is_whole: false };
+                    // When one came or went is all that is known of so many.
+                    let facts = format!("{} {}.{:09}", facts(&itself), itself.mtime(), itself.mtime_nsec());
+                    known = Self { facts: BTreeMap::from([(String::new(), facts)]), is_whole: false };
                     break;
                 }
                 if let Ok(found) = entry.metadata() {
@@ -195,15 +200,10 @@ impl Known {
         !self.is_whole || look(path, name).map(|it| facts(&it)) != self.facts.get(name).cloned()
     }
 
-    /// Names of what is not the same in both. That names in a folder came or went, they say themselves.
+    /// Names of what is not the same in both.
     fn differing(&self, other: &Self) -> Vec<String> {
         let names = self.facts.keys().chain(other.facts.keys().filter(|name| !self.facts.contains_key(*name)));
-        let mut names: Vec<String> =
-            names.filter(|&name| self.facts.get(name) != other.facts.get(name)).cloned().collect();
-        if names.len() > 1 && self.facts.contains_key("") && other.facts.contains_key("") {
-            names.retain(|name| !name.is_empty());
-        }
-        names
+        names.filter(|&name| self.facts.get(name) != other.facts.get(name)).cloned().collect()
     }
 }
 
@@ -216,10 +216,14 @@ fn look(path: &Path, name: &str) -> Option<Metadata> {
     if name.is_empty() { std::fs::metadata(path).ok() } else { std::fs::symlink_metadata(path.join(name)).ok() }
 }
 
-/// What makes it the same as before. When its status changed is what nobody can set.
+/// What makes it the same as before. When its status changed is what nobody can set; of a folder that says only that something in
+/// it came or went, which that says itself.
 fn facts(found: &Metadata) -> String {
-    let (ino, size, mode, uid, gid) = (found.ino(), found.len(), found.mode(), found.uid(), found.gid());
-    format!("{ino} {size} {mode:o} {uid} {gid} {}.{:09}", found.ctime(), found.ctime_nsec())
+    let same = format!("{} {:o} {} {}", found.ino(), found.mode(), found.uid(), found.gid());
+    match found.is_dir() {
+        true => same,
+        false => format!("{same} {} {}.{:09}", found.size(), found.ctime(), found.ctime_nsec()),
+    }
 }
 
 fn kind(found: &Metadata) -> &'static str {

@@ -4,7 +4,7 @@
 //! connections. A port that is opened and closed between two looks is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -106,8 +106,12 @@ pub(super) async fn watch(
     }
 }
 
-/// All that listens.
+/// All that listens. A kernel that may not load its modules for this has it as text, with every connection.
 fn look() -> Looked {
+    look_by_netlink().or_else(|_| look_by_text())
+}
+
+fn look_by_netlink() -> Looked {
     let socket = Socket::new(NETLINK_SOCK_DIAG)?;
     let mut listeners = Vec::new();
     for (number, protocol, states) in
@@ -126,6 +130,25 @@ fn look() -> Looked {
         }
     }
     Ok(listeners)
+}
+
+fn look_by_text() -> Looked {
+    use procfs::net::{TcpState, UdpState, tcp, tcp6, udp, udp6};
+    let listener = |protocol, local: SocketAddr, uid, inode: u64| Listener {
+        protocol,
+        port: local.port(),
+        address: local.ip().to_canonical(),
+        uid,
+        inode: u32::try_from(inode).unwrap_or_default(),
+    };
+    // Without IPv6 there are no files of it.
+    let tcp = tcp().map_err(std::io::Error::other)?.into_iter().chain(tcp6().unwrap_or_default());
+    let udp = udp().map_err(std::io::Error::other)?.into_iter().chain(udp6().unwrap_or_default());
+    let tcp =
+        tcp.filter(|it| it.state == TcpState::Listen).map(|it| listener("tcp", it.local_address, it.uid, it.inode));
+    let udp =
+        udp.filter(|it| it.state == UdpState::Close).map(|it| listener("udp", it.local_address, it.uid, it.inode));
+    Ok(tcp.chain(udp).collect())
 }
 
 /// Those that a rule asks for.
@@ -185,4 +208,32 @@ fn find(inodes: &BTreeSet<u32>) -> Option<Process> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+
+    use super::*;
+
+    #[test]
+    fn both_ways_to_look_see_the_same() {
+        let (one, other) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("[::]:0").unwrap());
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
+        connected.connect(socket.local_addr().unwrap()).unwrap();
+        let ways = [look_by_netlink(), look_by_text()].map(Result::unwrap);
+        for (listeners, way) in ways.iter().zip(["netlink", "text"]) {
+            let is_seen = |protocol: &str, local: SocketAddr| {
+                listeners.iter().any(|it| (it.protocol, it.port, it.address) == (protocol, local.port(), local.ip()))
+            };
+            let seen = [
+                is_seen("tcp", one.local_addr().unwrap()),
+                is_seen("tcp", other.local_addr().unwrap()),
+                is_seen("udp", socket.local_addr().unwrap()),
+                is_seen("udp", connected.local_addr().unwrap()),
+            ];
+            assert_eq!(seen, [true, true, true, false], "{way}");
+        }
+    }
 }

@@ -21,9 +21,9 @@ const ENTRIES: WatchFlags =
 /// Content, owner or mode changes.
 const CONTENT: WatchFlags = WatchFlags::MODIFY.union(WatchFlags::CLOSE_WRITE).union(WatchFlags::ATTRIB);
 
-/// Something at a path.
+/// What some paths name: one instance of inotify each would be more than the kernel gives, 128 to all of root's programs.
 pub(super) struct Named {
-    path: PathBuf,
+    paths: Vec<PathBuf>,
     inotify: Inotify,
     roles: HashMap<i32, Role>,
 }
@@ -33,9 +33,9 @@ pub(super) struct Named {
 struct Role {
     /// It is a folder, and these names in it lead on.
     ways: HashSet<OsString>,
-    /// It is a folder, and this name is what the path names.
-    last: Option<OsString>,
-    /// It is what the path names.
+    /// It is a folder, and such a name is what a path names.
+    last: HashSet<OsString>,
+    /// It is what a path names.
     is_target: bool,
 }
 
@@ -59,7 +59,12 @@ pub(super) struct Happenings {
 impl Named {
     /// This path, which need not be there yet.
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
-        let mut named = Self { path: path.to_owned(), inotify: Inotify::new()?, roles: HashMap::new() };
+        Self::any(vec![path.to_owned()])
+    }
+
+    /// Any of these. What happened does not say to which.
+    pub(super) fn any(paths: Vec<PathBuf>) -> Result<Self, Error> {
+        let mut named = Self { paths, inotify: Inotify::new()?, roles: HashMap::new() };
         named.walk()?;
         Ok(named)
     }
@@ -92,7 +97,7 @@ impl Named {
             if is_entry && event.name.as_ref().is_some_and(|name| role.ways.contains(name)) {
                 is_way_changed = true;
             }
-            if is_entry && event.name.is_some() && event.name == role.last {
+            if is_entry && event.name.as_ref().is_some_and(|name| role.last.contains(name)) {
                 is_way_changed = true;
                 into.itself += 1;
             }
@@ -107,21 +112,32 @@ impl Named {
         Ok(())
     }
 
-    /// Watches the way as it is now, and nothing that is no longer on it.
+    /// Watches the ways as they are now, and nothing that is no longer on one.
     fn walk(&mut self) -> Result<(), Error> {
         let mut roles: HashMap<i32, Role> = HashMap::new();
-        let mut left: VecDeque<OsString> = names(&self.path);
+        for path in &self.paths {
+            self.walk_to(path, &mut roles)?;
+        }
+        for watch in self.roles.keys().filter(|watch| !roles.contains_key(watch)) {
+            self.inotify.remove(*watch);
+        }
+        self.roles = roles;
+        Ok(())
+    }
+
+    fn walk_to(&self, path: &Path, roles: &mut HashMap<i32, Role>) -> Result<(), Error> {
+        let mut left: VecDeque<OsString> = names(path);
         let (mut here, mut links) = (PathBuf::from("/"), 0);
         while let Some(name) = left.pop_front() {
             if name == ".." {
                 here.pop();
                 continue;
             }
-            let Some(watch) = self.add(&here, ENTRIES | WatchFlags::ONLYDIR)? else { break };
+            let Some(watch) = self.add(&here, ENTRIES | WatchFlags::ONLYDIR)? else { return Ok(()) };
             let role = roles.entry(watch).or_default();
             role.ways.insert(name.clone());
             if left.is_empty() {
-                role.last = Some(name.clone());
+                role.last.insert(name.clone());
             }
             let next = here.join(&name);
             let Ok(target) = std::fs::read_link(&next) else {
@@ -130,7 +146,7 @@ impl Named {
             };
             links += 1;
             if links > LINKS_MAX {
-                break;
+                return Ok(());
             }
             if target.is_absolute() {
                 here = PathBuf::from("/");
@@ -139,15 +155,9 @@ impl Named {
                 left.push_front(name);
             }
         }
-        if left.is_empty()
-            && let Some(watch) = self.add(&here, ENTRIES | CONTENT)?
-        {
+        if let Some(watch) = self.add(&here, ENTRIES | CONTENT)? {
             roles.entry(watch).or_default().is_target = true;
         }
-        for watch in self.roles.keys().filter(|watch| !roles.contains_key(watch)) {
-            self.inotify.remove(*watch);
-        }
-        self.roles = roles;
         Ok(())
     }
 

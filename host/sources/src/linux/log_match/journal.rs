@@ -43,7 +43,7 @@ pub(super) async fn watch(
     kept: &Kept,
 ) -> Result<(), Error> {
     let now_us = || around.clock.now_ms().saturating_mul(1_000);
-    let mut named: Vec<Named> = folders().iter().map(|it| Named::new(it)).collect::<Result<_, _>>()?;
+    let mut named = Named::any(folders())?;
     let mut position = match kept.load() {
         Some(position) => position,
         None => {
@@ -77,10 +77,8 @@ pub(super) async fn watch(
         }
         sleep(PACE).await;
         if !is_more {
-            wait(&named).await?;
-            for named in &mut named {
-                named.take(&mut Happenings::default())?;
-            }
+            named.wait().await?;
+            named.take(&mut Happenings::default())?;
             // What comes while it sleeps is told again, and read the next time.
             sleep(SETTLE + PACE).await;
         }
@@ -91,16 +89,6 @@ pub(super) async fn watch(
 fn folders() -> Vec<PathBuf> {
     let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     FOLDERS.iter().map(|folder| Path::new(folder).join(id.trim())).collect()
-}
-
-async fn wait(named: &[Named]) -> Result<(), Error> {
-    match named {
-        [one, other] => tokio::select! {
-            ready = one.wait() => ready,
-            ready = other.wait() => ready,
-        },
-        _ => std::future::pending().await,
-    }
 }
 
 /// Looks at the lines after this one, until this time. Says which was the last, and whether there are more.

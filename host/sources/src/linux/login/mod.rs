@@ -35,7 +35,7 @@ pub(super) async fn watch(
     sink: &Sink,
     kept: &Kept,
 ) -> Result<(), Error> {
-    let mut watched = Watched::new(places)?;
+    let mut named = Named::any(vec![places.utmp.clone(), places.wtmp.clone(), places.sessions.clone()])?;
     let since_ms: Option<i64> = kept.load();
     let mut seen = Seen::default();
     // Of what was there before, only what is later than anything told is news.
@@ -50,7 +50,9 @@ pub(super) async fn watch(
     loop {
         let before_ms = told_ms;
         for login in seen.news(places.logins()) {
-            told_ms = told_ms.max(Some(login.at_ms));
+            // A clock that was ahead must not hide what comes later.
+            let at_ms = login.at_ms.min(around.now_ms());
+            told_ms = told_ms.max(Some(at_ms));
             if user.is_some_and(|user| user != login.user) {
                 continue;
             }
@@ -62,47 +64,15 @@ pub(super) async fn watch(
                 ("service", json!(login.service)),
                 ("told-by", json!(login.place.name())),
             ];
-            sink.room().await.send(happened(login.at_ms.min(around.now_ms()), &login.user, data));
+            sink.room().await.send(happened(at_ms, &login.user, data));
         }
         if told_ms != before_ms {
             kept.save(&told_ms).await;
         }
-        watched.wait().await?;
+        named.wait().await?;
         sleep(SETTLE).await;
-        watched.take()?;
-    }
-}
-
-/// Where logins are written.
-struct Watched {
-    utmp: Named,
-    wtmp: Named,
-    sessions: Named,
-}
-
-impl Watched {
-    fn new(places: &Places) -> Result<Self, Error> {
-        Ok(Self {
-            utmp: Named::new(&places.utmp)?,
-            wtmp: Named::new(&places.wtmp)?,
-            sessions: Named::new(&places.sessions)?,
-        })
-    }
-
-    async fn wait(&self) -> Result<(), Error> {
-        tokio::select! {
-            ready = self.utmp.wait() => ready,
-            ready = self.wtmp.wait() => ready,
-            ready = self.sessions.wait() => ready,
-        }
-    }
-
-    /// Whatever happened, all places are looked at.
-    fn take(&mut self) -> Result<(), Error> {
-        for named in [&mut self.utmp, &mut self.wtmp, &mut self.sessions] {
-            named.take(&mut Happenings::default())?;
-        }
-        Ok(())
+        // Whatever happened, all places are looked at.
+        named.take(&mut Happenings::default())?;
     }
 }
 

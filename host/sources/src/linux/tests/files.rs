@@ -196,4 +196,9 @@ async fn a_change_while_the_agent_was_off_is_told_when_it_starts() {
     bench.start(watch(folder.path()));
     let told = bench.until_silence().await;
     assert_eq!((told.len(), told[0].subject.as_str()), (1, folder.path().join("other").to_str().unwrap()));
+    // What it told itself is no news to it.
+    fs::write(folder.path().join("another"), "while here").unwrap();
+    bench.until_silence().await;
+    bench.restart(watch(folder.path())).await;
+    bench.silence().await;
 }
