@@ -1,7 +1,8 @@
 //! What the agent decides: when a standing order runs, why it did not, and what runs next.
 //!
 //! In go orders, what is known of them from before, what a device noticed, and the time; out come firings, and firings that do
-//! not happen, each with its reason. `SCHEDULES.md` beside this crate is the table of schedules.
+//! not happen, each with its reason. Beside this crate, `SCHEDULES.md` is the table of schedules and
+//! `EVENTS.md` that of event rules.
 //!
 //! Nothing here reads a clock, a file or the environment, but for the system's time zone database, through `jiff`.
 

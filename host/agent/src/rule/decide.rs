@@ -135,8 +135,11 @@ impl Rule {
         };
         if self.debounce_ms > 0 {
             state.join(kept);
-        } else if let Err(reason) = self.fire(state, &kept, 1, now) {
-            state.tell(reason, once(notice), &mut now.out);
+            return;
+        }
+        match self.may_fire(state, now) {
+            Ok(manner) => self.fire(state, kept, 1, manner, now),
+            Err(reason) => state.tell(reason, once(notice), &mut now.out),
         }
     }
 
@@ -198,18 +201,22 @@ impl Rule {
     }
 
     fn fire_level(&self, state: &mut RuleState, at: usize, now: &mut Moment<'_>) {
-        let Some(level) = state.levels.get(at).filter(|it| it.stage == Stage::Due && it.is_confirmed) else { return };
-        let Some(kept) = level.kept.clone() else { return };
-        let fired = self.fire(state, &kept, 1, now);
+        let is_ready = |level: &&Level| level.stage == Stage::Due && level.is_confirmed;
+        let Some(at_ms) = state.levels.get(at).filter(is_ready).and_then(|level| Some(level.kept.as_ref()?.at_ms))
+        else {
+            return;
+        };
+        let decided = self.may_fire(state, now);
         let Some(level) = state.levels.get_mut(at) else { return };
-        match fired {
-            Err(reason) if reason != Reason::Expired => {
-                wait(&mut level.told, reason, (1, kept.at_ms, kept.at_ms), &mut now.out);
-            }
-            fired => {
-                (level.stage, level.kept) = (Stage::Done, None);
-                if let Err(reason) = fired {
-                    state.tell(reason, (1, kept.at_ms, kept.at_ms), &mut now.out);
+        let once = (1, at_ms, at_ms);
+        match decided {
+            Err(reason) if reason != Reason::Expired => wait(&mut level.told, reason, once, &mut now.out),
+            decided => {
+                level.stage = Stage::Done;
+                match (decided, level.kept.take()) {
+                    (Ok(manner), Some(kept)) => self.fire(state, kept, 1, manner, now),
+                    (Err(reason), _) => state.tell(reason, once, &mut now.out),
+                    (Ok(_), None) => {}
                 }
             }
         }
@@ -230,23 +237,29 @@ impl Rule {
                 state.tell(Reason::For, burst.times(), &mut now.out);
                 return None;
             };
-            let chain = std::mem::take(&mut burst.last.chain);
-            burst.last = Kept { chain, ..last.clone() };
+            // A run of the burst is for the last that holds, and is led to by whatever led to any of it.
+            let is_newer = last.subject != burst.last.subject || last.data != burst.last.data;
+            if is_newer || last.at_ms != burst.last.at_ms {
+                let chain = std::mem::take(&mut burst.last.chain);
+                burst.last = Kept { chain, ..last.clone() };
+            }
         }
-        match self.fire(state, &burst.last, burst.count, now) {
+        let times = burst.times();
+        match self.may_fire(state, now) {
             Err(reason) if reason != Reason::Expired && (is_levels || reason.is_rate()) => {
-                let times = burst.times();
                 wait(&mut burst.told, reason, times, &mut now.out);
                 return Some(burst);
             }
-            Err(reason) => state.tell(reason, burst.times(), &mut now.out),
-            Ok(()) if burst.count > 1 => {
-                let (count, first_ms, last_ms) = burst.times();
-                let reason = Reason::Debounce;
-                let unfired = Unfired { reason, count: count - 1, first_ms, last_ms, is_waiting: false };
-                now.out.push(RuleDecision::NotFired(unfired));
+            Err(reason) => state.tell(reason, times, &mut now.out),
+            Ok(manner) => {
+                self.fire(state, burst.last, burst.count, manner, now);
+                let (count, first_ms, last_ms) = times;
+                if count > 1 {
+                    let reason = Reason::Debounce;
+                    let unfired = Unfired { reason, count: count - 1, first_ms, last_ms, is_waiting: false };
+                    now.out.push(RuleDecision::NotFired(unfired));
+                }
             }
-            Ok(()) => {}
         }
         for level in state.levels.iter_mut().filter(|level| level.stage == Stage::InBurst) {
             (level.stage, level.kept) = (Stage::Done, None);

@@ -16,20 +16,19 @@ pub(super) struct Moment<'a> {
 }
 
 impl Rule {
-    /// Fires, or says why not.
-    pub(super) fn fire(
-        &self,
-        state: &mut RuleState,
-        kept: &Kept,
-        count: u64,
-        now: &mut Moment<'_>,
-    ) -> Result<(), Reason> {
+    /// Whether what is due may fire; once more than the breaker lets it trips it.
+    pub(super) fn may_fire(&self, state: &mut RuleState, now: &mut Moment<'_>) -> Result<Manner, Reason> {
         let manner = self.gate(state, now)?;
-        if self.fired_within(state, self.breaker.within_ms) >= self.breaker.firings {
-            let Breaker { firings, within_ms } = self.breaker;
+        let Breaker { firings, within_ms } = self.breaker;
+        if self.fired_within(state, within_ms) >= firings {
             self.trip(state, TripReason::TooOften { firings, within_ms }, &mut now.out);
             return Err(Reason::Breaker);
         }
+        Ok(manner)
+    }
+
+    /// Fires what may.
+    pub(super) fn fire(&self, state: &mut RuleState, kept: Kept, count: u64, manner: Manner, now: &mut Moment<'_>) {
         state.firings = state.firings.saturating_add(1);
         state.fired_ms.push_back(state.real_ms);
         if state.fired_ms.len() > FIRED_MAX {
@@ -39,7 +38,7 @@ impl Rule {
             Manner::Queue => Occupancy::Waiting,
             Manner::Start | Manner::Replace => Occupancy::Running,
         };
-        let Kept { at_ms, subject, change, data, chain, cause, .. } = kept.clone();
+        let Kept { at_ms, subject, change, data, chain, cause, .. } = kept;
         let event = RuleEvent {
             id: format!("{}/{}/{}", self.order, state.looked_ms, state.firings),
             kind: self.watch.event_type().to_owned(),
@@ -52,7 +51,6 @@ impl Rule {
             cause,
         };
         now.out.push(RuleDecision::Fire(Box::new(RuleFiring { event, manner })));
-        Ok(())
     }
 
     /// In the order in which reasons are told.
