@@ -44,6 +44,32 @@ pub enum Error {
         /// Why.
         source: reqwest::Error,
     },
+    /// Whoever answered shows a certificate of an authority that this machine does not know.
+    #[error(
+        "{url} shows a certificate issued by `{issuer}`, whom this machine does not trust; if that is your own network, which \
+         inspects TLS, add the certificate of that authority (PEM) to `ca` in /etc/remit/agent.toml for the agent, and to `trust` \
+         of `[http]` in host policy for commands"
+    )]
+    Untrusted {
+        /// Where to.
+        url: String,
+        /// Who issued it, as the certificate says.
+        issuer: String,
+    },
+    /// The proxy is not there, or does not let us through.
+    #[error("the proxy {proxy} does not let us through: {why}; see `[proxy]` in /etc/remit/agent.toml")]
+    Proxy {
+        /// Which.
+        proxy: String,
+        /// What it said.
+        why: String,
+    },
+    /// Nothing that HTTP knows.
+    #[error("`{name}` is no header of HTTP, or its value is none")]
+    Header {
+        /// What it is called.
+        name: String,
+    },
     /// It was reached, and went silent.
     #[error("{url} sent nothing for {seconds} s")]
     Stalled {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::address::is_public;
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use reqwest::{Client, Method, Response, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -19,8 +19,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
-use crate::Error;
 use crate::error::Redirect;
+use crate::{Error, Proxy, tls};
 
 const AGENT: &str = concat!("remit/", env!("CARGO_PKG_VERSION"));
 /// A registry sends to its storage, and that to a mirror.
@@ -29,6 +29,8 @@ const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: u32 = 64 << 10;
 /// What is shown of an answer that is an error.
 const DETAIL_BYTES_MAX: usize = 300;
+/// What a server has to say of what it was sent.
+const POSTED_BYTES_MAX: u64 = 64 << 10;
 
 /// How long anything may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +71,24 @@ pub struct Network(Arc<Inner>);
 
 struct Inner {
     tls: ClientConfig,
+    proxy: Option<Proxy>,
     limits: Limits,
     requests: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
     /// By origin and whether it was typed, each bound to the addresses that were looked at.
     clients: Mutex<HashMap<(String, bool), Client>>,
+}
+
+/// What a server says of what was sent to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// The answer's code.
+    pub status: u16,
+    /// When it wants to be asked again, where it says so.
+    pub retry_after: Option<Duration>,
+    /// What it said.
+    pub body: Vec<u8>,
 }
 
 /// The server that a person typed: the only one that may be in a private network, or without TLS.
@@ -137,6 +151,12 @@ impl Home {
 impl Network {
     /// Trusting these.
     pub fn new(roots: &Roots, limits: Limits) -> Result<Self, Error> {
+        Self::through(roots, limits, None)
+    }
+
+    /// The same, through a proxy. Where that is, names are looked up by it, and whoever sends us on to a name is believed as far
+    /// as the proxy's own rules go.
+    pub fn through(roots: &Roots, limits: Limits, proxy: Option<Proxy>) -> Result<Self, Error> {
         let mut store = RootCertStore::empty();
         // Certificates that cannot be read are left out, as every client does.
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -148,13 +168,9 @@ impl Network {
         if store.is_empty() {
             return Err(Error::NoAuthority);
         }
-        let mut tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(store)
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let tls = tls::config(store)?;
         let (requests, sent, received) = Default::default();
-        Ok(Self(Arc::new(Inner { tls, limits, requests, sent, received, clients: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { tls, proxy, limits, requests, sent, received, clients: Mutex::default() })))
     }
 
     /// What went over the wire so far.
@@ -164,6 +180,23 @@ impl Network {
             sent_bytes: self.0.sent.load(Ordering::Relaxed),
             received_bytes: self.0.received.load(Ordering::Relaxed),
         }
+    }
+
+    /// Sends something to a server that a person named, and answers what that says of it.
+    pub async fn post(&self, url: &Url, headers: &[(String, String)], body: &[u8]) -> Result<Posted, Error> {
+        let home = Home::of(url, false)?;
+        let mut ask = Ask { method: Method::POST, body: Some(body), ..Ask::get(url.clone()) };
+        for (name, value) in headers {
+            let bad = || Error::Header { name: name.chars().filter(|it| !it.is_control()).collect() };
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+            value.set_sensitive(true);
+            ask.headers.insert(name, value);
+        }
+        let mut answer = self.ask(&home, ask).await?;
+        let retry_after = answer.header("retry-after").and_then(|it| it.parse().ok()).map(Duration::from_secs);
+        let status = answer.status().as_u16();
+        Ok(Posted { status, retry_after, body: answer.body("an answer", POSTED_BYTES_MAX).await? })
     }
 
     /// Asks, and follows where that leads. Whoever is not the server that was typed learns nothing of who asks.
@@ -206,7 +239,12 @@ impl Network {
         let answered = timeout_at(deadline.min(Instant::now() + wait), request.send()).await;
         let response = answered
             .map_err(|_| Error::Stalled { url: shown(&ask.url), seconds: wait.as_secs() })?
-            .map_err(|source| Error::Unreachable { url: shown(&ask.url), source: source.without_url() })?;
+            .map_err(|source| self.unreachable(&ask.url, source))?;
+        if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && let Some(proxy) = self.proxy_before(&ask.url)
+        {
+            return Err(proxy.unauthorized());
+        }
         counters.received.fetch_add(bytes_of(response.headers()) as u64, Ordering::Relaxed);
         Ok(response)
     }
@@ -216,18 +254,25 @@ impl Network {
         if let Some(client) = self.0.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&of) {
             return Ok(client.clone());
         }
-        let allowed = reachable(addresses(url, deadline).await?, home.is_at(url));
-        if allowed.is_empty() {
-            return Err(Error::Redirect { from: shown(from), to: shown(url), why: Redirect::PrivateAddress });
-        }
-        let client = Client::builder()
-            .no_proxy()
+        let is_home = home.is_at(url);
+        let private = || Error::Redirect { from: shown(from), to: shown(url), why: Redirect::PrivateAddress };
+        let builder = match self.proxy_before(url) {
+            Some(proxy) if is_home || is_written_in_public(url) => Client::builder().proxy(proxy.of_client()?),
+            Some(_) => return Err(private()),
+            None => {
+                let allowed = reachable(addresses(url, deadline).await?, is_home);
+                if allowed.is_empty() {
+                    return Err(private());
+                }
+                Client::builder().no_proxy().resolve_to_addrs(url.host_str().unwrap_or_default(), &allowed)
+            }
+        };
+        let client = builder
             .no_gzip()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
             .tls_backend_preconfigured(self.0.tls.clone())
-            .resolve_to_addrs(url.host_str().unwrap_or_default(), &allowed)
             .connect_timeout(self.0.limits.connect)
             .http1_max_headers(HEADERS_MAX)
             .http2_max_header_list_size(HEADER_BYTES_MAX)
@@ -236,6 +281,20 @@ impl Network {
         let mut clients = self.0.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.insert(of, client.clone());
         Ok(client)
+    }
+
+    fn proxy_before(&self, url: &Url) -> Option<&Proxy> {
+        self.0.proxy.as_ref().filter(|proxy| proxy.stands_before(url))
+    }
+
+    fn unreachable(&self, url: &Url, source: reqwest::Error) -> Error {
+        if let Some(issuer) = tls::issuer_of_untrusted(&source) {
+            return Error::Untrusted { url: shown(url), issuer };
+        }
+        match self.proxy_before(url) {
+            Some(proxy) if source.is_connect() => proxy.trouble(&source),
+            _ => Error::Unreachable { url: shown(url), source: source.without_url() },
+        }
     }
 }
 
@@ -260,6 +319,15 @@ async fn addresses(url: &Url, deadline: Instant) -> Result<Vec<SocketAddr>, Erro
 /// Where a server may be reached: anywhere if it was typed, in public otherwise.
 fn reachable(found: Vec<SocketAddr>, is_home: bool) -> Vec<SocketAddr> {
     found.into_iter().filter(|address| is_home || is_public(address.ip())).collect()
+}
+
+/// Whether an address that is written out is public. What a name stands for, only the proxy knows.
+fn is_written_in_public(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_public(address.into()),
+        Some(Host::Ipv6(address)) => is_public(address.into()),
+        Some(Host::Domain(_)) | None => true,
+    }
 }
 
 impl Answer {

@@ -29,6 +29,8 @@ pub(crate) const TO_TEST: &[&str] = &[
     "openssh-client",
     // Boots one.
     "systemd-container",
+    // A proxy.
+    "tinyproxy-bin",
     // Time zones of schedules.
     "tzdata",
 ];
@@ -136,17 +138,25 @@ pub(crate) fn npm() -> anyhow::Result<()> {
 
 /// Installs the type checker of plugins in Python: once a target folder.
 pub(crate) fn mypy(target: &Path) -> anyhow::Result<()> {
-    let folder = ::tests::toolchains::mypy(target);
+    python(::tests::toolchains::MYPY, &::tests::toolchains::mypy(target), target)
+}
+
+/// Installs what OTLP is by its own definition: once a target folder.
+pub(crate) fn otlp(target: &Path) -> anyhow::Result<()> {
+    python(::tests::toolchains::OTLP, &::tests::toolchains::otlp(target), target)
+}
+
+fn python(package: &str, folder: &Path, target: &Path) -> anyhow::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    eprintln!("installing {}: once a target folder", ::tests::toolchains::MYPY);
+    eprintln!("installing {package}: once a target folder");
     let unfinished = folder.with_extension("new");
     let mut install = Command::new("/usr/bin/python3");
     ::tests::toolchains::kept(&mut install, target);
     install.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(&unfinished);
-    run(install.arg(::tests::toolchains::MYPY))?;
-    std::fs::rename(&unfinished, &folder).with_context(|| format!("{}", folder.display()))
+    run(install.arg(package))?;
+    std::fs::rename(&unfinished, folder).with_context(|| format!("{}", folder.display()))
 }
 
 /// Whether root runs this.

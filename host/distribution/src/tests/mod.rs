@@ -4,6 +4,7 @@ mod archives;
 mod attacks;
 mod fake;
 mod login;
+mod proxies;
 mod real;
 mod tampered;
 
