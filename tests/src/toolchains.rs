@@ -11,6 +11,14 @@ pub fn mypy(target: &Path) -> PathBuf {
     target.join("tools").join(MYPY.replace("==", "-"))
 }
 
+/// What OTLP is, as its authors define it, and its version.
+pub const OTLP: &str = "opentelemetry-proto==1.30.0";
+
+/// Where `cargo xtask test` installs it, below cargo's target folder.
+pub fn otlp(target: &Path) -> PathBuf {
+    target.join("tools").join(OTLP.replace("==", "-"))
+}
+
 /// Has npm and pip keep what they fetch below cargo's target folder, and nothing of the person's own settings matter.
 pub fn kept(command: &mut Command, target: &Path) {
     let tools = target.join("tools");

@@ -30,6 +30,8 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/backends/src/files/linux/quarantine.rs", "sync", "has the disk know what its callers did beside a point"),
     ("host/backends/src/files/linux/remove.rs", "erase_level", "`erase` calls it between two points"),
     ("host/backends/src/patch/linux/jobs.rs", "take", "for a person to read: the job's document is what counts"),
+    ("host/cli/src/agent/install/step.rs", "remove", "done again by the next `uninstall`"),
+    ("host/cli/src/agent/network/serve.rs", "listen", "a socket that nobody listens at any more"),
     ("host/cli/src/command/doctor.rs", "try_to_write", "nothing is in it, and nobody reads it"),
     ("host/cli/src/main.rs", "write_touched", "for whoever asked, when all is over"),
     ("host/cli/src/shipped.rs", "text_file", "part of a project, which is written again by the next build"),

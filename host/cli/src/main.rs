@@ -1,5 +1,7 @@
 //! `remit`: a person's hands. One file a command; stdout is data, stderr is talk.
 
+#[cfg(target_os = "linux")]
+mod agent;
 mod command;
 mod context;
 mod declared;

@@ -20,7 +20,8 @@ pub(crate) fn set_up(workspace: &Workspace, no_root: bool) -> anyhow::Result<()>
     }
     setup::npm()?;
     setup::tsc(&workspace.target)?;
-    setup::mypy(&workspace.target)
+    setup::mypy(&workspace.target)?;
+    setup::otlp(&workspace.target)
 }
 
 /// `cargo test`, which goes on after a failure. What it runs is for the caller to add.

@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+#[cfg(target_os = "linux")]
+mod agent;
 mod approve;
 mod build;
 mod check;
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Root(root::Args),
     Roster(roster::Args),
     Policy(policy::Args),
+    #[cfg(target_os = "linux")]
+    Agent(agent::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -97,6 +101,8 @@ impl Command {
             Self::Roster(args) => roster::run(&args, context),
             Self::Policy(args) => policy::run(&args, context),
             Self::Ticket(args) => ticket::run(&args, context),
+            #[cfg(target_os = "linux")]
+            Self::Agent(args) => agent::run(args, context).await,
             Self::Doctor(args) => doctor::run(&args, context).await,
             Self::New(args) => new::run(&args),
             Self::CompileComponent(args) => compile_component::run(&args),
