@@ -145,16 +145,12 @@ impl Host {
 
     /// What the kernel calls this boot.
     pub fn boot_id(&self) -> String {
-        self.run(&["cat", "/proc/sys/kernel/random/boot_id"]).trim().to_owned()
+        boot_id(self.leader().expect("the host is up")).expect("systemd runs")
     }
 
     /// Waits until somebody's reboot is over and it runs again.
-    pub fn wait_for_reboot_after(&mut self, boot_id: &str) {
-        self.wait(|host| {
-            let output = inside(host.leader()?, &["cat", "/proc/sys/kernel/random/boot_id"]).output().unwrap();
-            let now = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            (output.status.success() && now != boot_id).then_some(())
-        });
+    pub fn wait_for_reboot_after(&mut self, before: &str) {
+        self.wait(|host| boot_id(host.leader()?).filter(|now| now != before));
         self.wait_until_running();
     }
 
@@ -203,12 +199,25 @@ fn system_bus(leader: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{leader}/root/run/dbus/system_bus_socket"))
 }
 
+/// Read without a command inside, which a shutdown would have to kill: systemd hears nothing of the death of a process that is
+/// not its child, and looks again only after 10 s.
+fn boot_id(leader: u32) -> Option<String> {
+    let id = fs::read_to_string(format!("/proc/{leader}/root/proc/sys/kernel/random/boot_id")).ok()?;
+    Some(id.trim().to_owned())
+}
+
 /// A command that will run where `leader` does.
+///
+/// Two nsenter, and neither waits for the command: one that does stops itself when its child is stopped, which a shutdown does to
+/// every process, and then the dead child, which nobody takes note of, keeps the host from going down. `timeout` takes note.
 fn inside(leader: u32, command: &[&str]) -> Command {
-    let mut inside = Command::new("/usr/bin/timeout");
+    let leader = leader.to_string();
+    let mut inside = Command::new("/usr/bin/nsenter");
     inside
-        .args(["--signal=KILL", &COMMAND_S_MAX.to_string()])
-        .args(["/usr/bin/nsenter", "--all", "--wdns=/", "--target", &leader.to_string(), "--"])
+        .args(["--pid", "--no-fork", "--target", &leader, "--"])
+        .args(["/usr/bin/timeout", "--signal=KILL", &COMMAND_S_MAX.to_string()])
+        .args(["/usr/bin/nsenter", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--wdns=/"])
+        .args(["--target", &leader, "--"])
         .args(command)
         .env_clear()
         .envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C.UTF-8"), ("HOME", "/root")])

@@ -45,6 +45,18 @@ fn a_reboot_is_a_new_boot_of_the_same_disk() {
     assert!(!host.output(&["test", "-e", "/run/lost"]).status.success());
 }
 
+/// systemd stops every process before it kills them, also those that were put into the host from outside.
+#[test]
+fn a_command_that_runs_at_the_reboot_does_not_hold_it_up() {
+    let mut host = Host::boot(need_root!());
+    let boot = host.boot_id();
+    let mut command = host.command(&["sh", "-c", "touch /begun; exec sleep infinity"]).spawn().unwrap();
+    wait_for(|| host.path("/begun").exists().then_some(()));
+    host.run(&["systemctl", "reboot"]);
+    host.wait_for_reboot_after(&boot);
+    assert!(!command.wait().unwrap().success());
+}
+
 #[test]
 fn apt_sees_every_kind_of_pending_update() {
     let host = Host::boot(need_root!());
