@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::keeper::Keeper;
-use crate::{Root, base, names};
+use crate::{Root, base, names, processes};
 
 /// A boot takes 1.5 s alone, and many times that when every core compiles.
 const BOOT_S_MAX: u64 = 90;
@@ -159,15 +159,12 @@ impl Host {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("console")).unwrap()).into_owned()
     }
 
-    /// Why it is not up, as far as it says so.
+    /// Why it is not up: what it says, and what its processes do, which tell it also when it has no first process.
     fn evidence(&self) -> String {
-        let look = |command: &[&str]| {
-            let output = self.leader().and_then(|leader| inside(leader, command).output().ok());
-            output.map(|it| String::from_utf8_lossy(&it.stdout).into_owned()).unwrap_or_default()
-        };
-        let jobs = look(&["systemctl", "list-jobs", "--no-pager"]);
-        let processes = look(&["ps", "-eo", "pid,ppid,stat,etimes,args"]);
-        format!("{}\n{jobs}\n{processes}", self.console())
+        let jobs = self.leader().and_then(|it| inside(it, &["systemctl", "list-jobs", "--no-pager"]).output().ok());
+        let jobs = jobs.map(|it| String::from_utf8_lossy(&it.stdout).into_owned()).unwrap_or_default();
+        // All of this process, because a command that was put into the host is no child of it.
+        format!("{}\n{jobs}\n{}", self.console(), processes::below(std::process::id()))
     }
 
     fn wait_until_running(&mut self) {

@@ -14,6 +14,7 @@ pub mod hosts;
 mod keeper;
 pub mod msp;
 mod names;
+mod processes;
 pub mod registry;
 pub mod registry_between;
 mod relabel;
