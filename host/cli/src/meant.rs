@@ -7,6 +7,7 @@ use anyhow::bail;
 use artifact::Plugin;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use distribution::{Package, Source};
+use model::manifest;
 use semver::Version;
 use trust::Trust;
 
@@ -132,8 +133,7 @@ pub(crate) fn package_s_plugin(package: &Package, from: &str) -> anyhow::Result<
 /// `NAME` or `NAME@VERSION`: no file is called so unless somebody means to.
 pub(crate) fn is_name(text: &str) -> bool {
     let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !name.is_empty() && name.bytes().all(is_inner) && version.is_none_or(|it| it.parse::<Version>().is_ok())
+    manifest::is_name(name) && version.is_none_or(|it| it.parse::<Version>().is_ok())
 }
 
 #[cfg(test)]
@@ -146,6 +146,8 @@ mod tests {
             ("disk-space", "installed"),
             ("disk-space@1.2.3", "installed"),
             ("disk-space@1", "path"),
+            (&"a".repeat(64), "installed"),
+            (&"a".repeat(65), "path"),
             ("disk-space.wasm", "path"),
             ("./disk-space", "path"),
             ("plugins/disk-space", "path"),

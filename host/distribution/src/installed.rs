@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use model::Digest;
+use model::{Digest, manifest};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
@@ -271,10 +271,9 @@ impl Freed {
 
 /// It becomes a file's name.
 fn check_name(name: &str) -> Result<(), Error> {
-    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    match !name.is_empty() && name.len() <= 64 && name.bytes().all(is_name) {
+    match manifest::is_name(name) {
         true => Ok(()),
-        false => Err(Error::layout(name, "a name has 1 to 64 lower-case letters, digits and hyphens")),
+        false => Err(Error::layout(name, format!("a name has {}", manifest::NAME_SHAPE))),
     }
 }
 

@@ -20,6 +20,9 @@ pub const MANIFEST_BYTES_MAX: usize = 256 << 10;
 /// The most bytes of a changelog: what is longer has an address.
 pub const CHANGELOG_BYTES_MAX: usize = 4 << 10;
 
+/// What [`is_name`] takes, in words.
+pub const NAME_SHAPE: &str = "1 to 64 lower-case letters, digits and hyphens";
+
 /// The most bytes of the reason for a capability, and of where to ask: each is one line of the label.
 const LINE_BYTES_MAX: usize = 255;
 
@@ -54,7 +57,7 @@ fn no_parameters() -> Value {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct About {
-    /// Lower-case letters, digits and hyphens, 1 to 64.
+    /// As [`is_name`] has it.
     pub name: String,
     /// Semantic Versioning 2.0.
     pub version: Version,
@@ -142,9 +145,8 @@ impl Manifest {
     fn checked(self) -> Result<Self, BadManifest> {
         let mut problems = Vec::new();
         let name = &self.plugin.name;
-        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
-            problems.push(format!("plugin.name `{name}`: expected 1 to 64 lower-case letters, digits and hyphens"));
+        if !is_name(name) {
+            problems.push(format!("plugin.name `{name}`: expected {NAME_SHAPE}"));
         }
         for (field, text, most) in [
             ("publisher", &self.plugin.publisher, 64),
@@ -197,6 +199,12 @@ impl Manifest {
             false => Err(BadManifest(problems)),
         }
     }
+}
+
+/// Whether a plugin can be called so. It may become the name of a file.
+pub fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 fn fits(text: &str, bytes_max: usize) -> bool {
@@ -316,6 +324,17 @@ mod tests {
     fn a_manifest_survives_its_section() {
         let manifest = Manifest::from_toml(GOOD, None).unwrap();
         assert_eq!(Manifest::from_section(&manifest.to_section()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_name_is_short_and_plain() {
+        let of_length = |length: usize| "a".repeat(length);
+        for good in ["disk-cleanup", "7", &of_length(64)] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", &of_length(65), "Disk", "a_b", "a/b", "..", "\u{e4}"] {
+            assert!(!is_name(bad), "{bad}");
+        }
     }
 
     #[test]

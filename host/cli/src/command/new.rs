@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use model::manifest;
 
 use crate::{output, shipped};
 
@@ -46,8 +47,6 @@ impl Language {
 
 /// What of the SDK's folder is for the repository, and not for a plugin's project.
 const NOT_VENDORED: [&str; 7] = ["template", "tests", "target", "project", "recipes", "javascript", "python"];
-/// As long as the name of a plugin may be.
-const NAME_BYTES_MAX: usize = 64;
 
 /// A name that cargo, Rust and the plugin's label all take.
 #[derive(Clone)]
@@ -57,11 +56,11 @@ impl std::str::FromStr for Name {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let is_word = text.bytes().all(is_plain) && text.starts_with(|first: char| first.is_ascii_lowercase());
-        if !is_word || text.ends_with('-') || text.contains("--") || text.len() > NAME_BYTES_MAX {
-            let shape = "lower-case letters, digits and single hyphens, beginning with a letter";
-            return Err(format!("a plugin's name is {shape}, at most {NAME_BYTES_MAX} bytes, such as `disk-report`"));
+        let is_word = manifest::is_name(text) && text.starts_with(|first: char| first.is_ascii_lowercase());
+        if !is_word || text.ends_with('-') || text.contains("--") {
+            let shape = manifest::NAME_SHAPE;
+            let more = "it begins with a letter, and its hyphens are single and inside";
+            return Err(format!("a plugin's name has {shape}; {more}, such as `disk-report`"));
         }
         if TAKEN.contains(&text) {
             return Err("the name means something else to Rust: take another, such as `disk-report`".to_owned());
