@@ -29,7 +29,7 @@ pub struct RuleLook<'a> {
 impl Rule {
     /// Decides what becomes of something that was noticed, and of timers that have come before it.
     pub fn notice(&self, state: &mut RuleState, notice: &Notice, look: &RuleLook<'_>) -> Vec<RuleDecision> {
-        let mut now = begin(state, look);
+        let mut now = self.begin(state, look);
         self.come(state, &mut now);
         match notice.change {
             Change::Raised => self.raised(state, notice, &mut now),
@@ -44,7 +44,7 @@ impl Rule {
     /// Decides what timers that have come bring. It is to be called when [`Rule::wake_ms`] says so, after the agent's start, after
     /// a resume, when the clock was set, when a run of the order ended, and when the order goes on after a pause.
     pub fn look(&self, state: &mut RuleState, look: &RuleLook<'_>) -> Vec<RuleDecision> {
-        let mut now = begin(state, look);
+        let mut now = self.begin(state, look);
         self.come(state, &mut now);
         state.tell_rest(&mut now.out);
         now.out
@@ -73,6 +73,33 @@ impl Rule {
         // The clock may have been set back since the last look.
         let from_ms = state.looked_ms.min(now_ms);
         waits.into_iter().min().map(|wait_ms| from_ms.saturating_add(wait_ms.max(1)))
+    }
+
+    /// Clocks go on: those of the rule as much as time went by, whatever the one on the wall says.
+    fn begin<'a>(&self, state: &mut RuleState, look: &'a RuleLook<'a>) -> Moment<'a> {
+        let now_ms = look.look.now_ms.clamp(0, NOW_MS_MAX);
+        match look.look.elapsed {
+            Some(elapsed) => {
+                let awake_ms = elapsed.awake_ms.max(0);
+                state.awake_ms = state.awake_ms.saturating_add(awake_ms);
+                state.real_ms = state.real_ms.saturating_add(awake_ms).saturating_add(elapsed.asleep_ms.max(0));
+            }
+            None => {
+                let away_ms = now_ms.saturating_sub(state.looked_ms).max(0);
+                state.real_ms = state.real_ms.saturating_add(away_ms);
+                state.watch_anew();
+                for level in &mut state.levels {
+                    level.unseen_ms = level.unseen_ms.saturating_add(away_ms);
+                }
+            }
+        }
+        state.looked_ms = now_ms;
+        if state.watched != self.watched {
+            state.watched.clone_from(&self.watched);
+            state.levels.clear();
+            state.burst = None;
+        }
+        Moment { look, occupancy: look.look.occupancy, out: Vec::new() }
     }
 
     fn raised(&self, state: &mut RuleState, notice: &Notice, now: &mut Moment<'_>) {
@@ -289,29 +316,6 @@ impl Rule {
         let most_ms = burst.first_ms.saturating_add(self.debounce_ms.saturating_mul(BURST_FACTOR));
         quiet_ms.min(most_ms).saturating_sub(state.real_ms)
     }
-}
-
-/// Clocks go on: those of the rule as much as time went by, whatever the one on the wall says.
-fn begin<'a>(state: &mut RuleState, look: &'a RuleLook<'a>) -> Moment<'a> {
-    let now_ms = look.look.now_ms.clamp(0, NOW_MS_MAX);
-    match look.look.elapsed {
-        Some(elapsed) => {
-            let awake_ms = elapsed.awake_ms.max(0);
-            state.awake_ms = state.awake_ms.saturating_add(awake_ms);
-            state.real_ms = state.real_ms.saturating_add(awake_ms).saturating_add(elapsed.asleep_ms.max(0));
-        }
-        None => {
-            let away_ms = now_ms.saturating_sub(state.looked_ms).max(0);
-            state.real_ms = state.real_ms.saturating_add(away_ms);
-            state.started_ms = state.awake_ms;
-            for level in &mut state.levels {
-                level.is_confirmed = false;
-                level.unseen_ms = level.unseen_ms.saturating_add(away_ms);
-            }
-        }
-    }
-    state.looked_ms = now_ms;
-    Moment { look, occupancy: look.look.occupancy, out: Vec::new() }
 }
 
 /// Told once, as long as the reason stays the same.

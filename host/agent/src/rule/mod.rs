@@ -48,6 +48,8 @@ const BREAKER: Breaker = Breaker { firings: 10, within_ms: HOUR_MS };
 pub struct Rule {
     order: String,
     watch: Watch,
+    /// A hash of what is watched and filtered.
+    watched: String,
     filter: Option<Filter>,
     sustain_ms: i64,
     debounce_ms: i64,
@@ -109,6 +111,7 @@ impl Rule {
             (Some(breaker), Some(overlap)) if problems.is_empty() => Ok(Self {
                 order: order.to_owned(),
                 watch: trigger.watch.clone(),
+                watched: watched(trigger),
                 filter,
                 sustain_ms,
                 debounce_ms,
@@ -131,6 +134,10 @@ impl Rule {
     pub fn admits(&self, now_ms: i64) -> Result<(), Reason> {
         self.permit.admits(now_ms)
     }
+}
+
+fn watched(trigger: &EventTrigger) -> String {
+    blake3::hash(&serde_json::to_vec(&(&trigger.watch, &trigger.filter)).unwrap_or_default()).to_hex().to_string()
 }
 
 /// Reads `10/1h`.

@@ -30,6 +30,9 @@ pub(super) const FIRED_MAX: usize = 101;
 /// The most reasons that are counted: more than there are.
 const TALLIES_MAX: usize = 24;
 
+/// The bytes of a hash.
+pub(super) const WATCHED_BYTES: usize = 64;
+
 /// What an order's rule must remember. It is bounded, whatever comes, and belongs to the order's name: a changed order goes on with
 /// it.
 ///
@@ -46,6 +49,8 @@ pub struct RuleState {
     pub(super) awake_ms: i64,
     /// The same clock, when the agent started last.
     pub(super) started_ms: i64,
+    /// A hash of what is watched: what was told of something else is nothing to this rule.
+    pub(super) watched: String,
     /// The oldest first.
     pub(super) levels: VecDeque<Level>,
     pub(super) burst: Option<Burst>,
@@ -144,6 +149,7 @@ impl RuleState {
             real_ms: 0,
             awake_ms: 0,
             started_ms: 0,
+            watched: String::new(),
             levels: VecDeque::new(),
             burst: None,
             fired_ms: VecDeque::new(),
@@ -175,6 +181,13 @@ impl RuleState {
     pub(crate) fn forget_noticed(&mut self) {
         self.levels.clear();
         self.burst = None;
+    }
+
+    /// The source was stopped, and watches anew: it raises what holds, and nothing tells what was cleared meanwhile. After a start
+    /// of the agent that goes without saying.
+    pub fn watch_anew(&mut self) {
+        self.started_ms = self.awake_ms;
+        self.levels.iter_mut().for_each(|level| level.is_confirmed = false);
     }
 
     /// The bytes of all that levels told.
@@ -233,6 +246,8 @@ struct Form {
     awake_ms: i64,
     started_ms: i64,
     #[serde(default)]
+    watched: String,
+    #[serde(default)]
     levels: VecDeque<Level>,
     #[serde(default)]
     burst: Option<Burst>,
@@ -263,22 +278,39 @@ impl TryFrom<Form> for RuleState {
         form.fired_ms.retain(|&fired_ms| fired_ms <= form.real_ms);
         form.fired_ms.truncate(FIRED_MAX);
         form.tallies.truncate(TALLIES_MAX);
-        let Form { looked_ms, real_ms, awake_ms, started_ms, levels, burst, fired_ms, .. } = form;
-        let Form { firings, tripped, trips, tallies, .. } = form;
-        Ok(Self { looked_ms, real_ms, awake_ms, started_ms, levels, burst, fired_ms, firings, tripped, trips, tallies })
+        if form.watched.len() > WATCHED_BYTES {
+            form.watched.clear();
+        }
+        let Form { looked_ms, real_ms, awake_ms, started_ms, watched, levels, burst, .. } = form;
+        let Form { fired_ms, firings, tripped, trips, tallies, .. } = form;
+        Ok(Self {
+            looked_ms,
+            real_ms,
+            awake_ms,
+            started_ms,
+            watched,
+            levels,
+            burst,
+            fired_ms,
+            firings,
+            tripped,
+            trips,
+            tallies,
+        })
     }
 }
 
 impl From<RuleState> for Form {
     fn from(state: RuleState) -> Self {
-        let RuleState { looked_ms, real_ms, awake_ms, started_ms, levels, burst, fired_ms, .. } = state;
-        let RuleState { firings, tripped, trips, tallies, .. } = state;
+        let RuleState { looked_ms, real_ms, awake_ms, started_ms, watched, levels, burst, .. } = state;
+        let RuleState { fired_ms, firings, tripped, trips, tallies, .. } = state;
         Self {
             format: FORMAT,
             looked_ms,
             real_ms,
             awake_ms,
             started_ms,
+            watched,
             levels,
             burst,
             fired_ms,

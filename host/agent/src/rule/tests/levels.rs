@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::bench::{Bench, DISK, ms};
+use super::bench::{Bench, DISK, ms, rule};
 use crate::{Change, Occupancy};
 
 const NONE: [&str; 0] = [];
@@ -167,4 +167,28 @@ fn sleep_does_not_count_as_holding() {
     assert_eq!(bench.sleep("8h"), NONE, "nobody saw it hold");
     assert_eq!(bench.pass("2m59s"), NONE);
     assert_eq!(bench.pass("1s"), ["fire /"]);
+}
+
+#[test]
+fn a_source_that_watches_anew_raises_what_holds() {
+    let mut bench = sustained();
+    bench.raise("/");
+    bench.raise("/home");
+    bench.pass("5m");
+    bench.state.watch_anew();
+    assert_eq!(bench.raise("/"), NONE, "it fired, and holds still");
+    bench.pass("10m");
+    assert_eq!(bench.raise("/home"), NONE);
+    assert_eq!(bench.pass("5m"), ["fire /home"], "that one was cleared meanwhile, and came again");
+}
+
+#[test]
+fn a_changed_watch_begins_anew() {
+    let mut bench = Bench::new(DISK);
+    assert_eq!(bench.raise("/"), ["fire /"]);
+    bench.rule = rule(&format!("{DISK}cooldown = \"1h\""), "order");
+    assert_eq!(bench.raise("/"), NONE, "the same is watched");
+    bench.rule = rule(&DISK.replace("10%", "20%"), "order");
+    assert_eq!(bench.raise("/"), ["fire /"], "another level");
+    assert_eq!(bench.state.firings, 2, "and the same order");
 }
