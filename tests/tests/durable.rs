@@ -47,7 +47,12 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/distribution/src/partial.rs", "start_over", "a download's digest is looked at before it is used"),
     ("host/distribution/src/partial.rs", "finish", "a download's digest is looked at before it is used"),
     ("host/sources/src/kept.rs", "sweep", "was kept for rules that are no more"),
+    ("host/store/src/aside.rs", "look_at_log", "what it moves is no log any more"),
+    ("host/store/src/aside.rs", "keep_latest", "the next one takes away what is left"),
+    ("host/store/src/commit.rs", "together", "its savepoints are of the transaction that `finish` commits"),
     ("host/store/src/holder.rs", "drop", "a lock's name says nothing"),
+    ("host/store/src/reserve.rs", "release", "nothing is in it"),
+    ("host/store/src/reserve.rs", "take", "nothing is in it"),
     ("host/store/src/whole.rs", "sync_folder", "`write` calls it after its last point"),
 ];
 

@@ -68,16 +68,26 @@ impl Store {
 
     /// Writes what waits, and says so to everyone.
     fn lead(&self) {
-        let mut connection = self.writer();
+        let mut writer = self.writer();
         // Taken only now: more has come while a reader had the connection.
         let batch = self.queue.take();
-        let together = match batch.len() {
+        let generation = self.generation.now();
+        let shared = match batch.len() {
             1 => None,
-            // What spoils a batch as a whole, such as one that the disk has no room for, may spoil none of its parts.
-            _ => together(&mut connection, &batch).ok(),
+            _ => match self.change(&mut writer, |connection| together(connection, &batch, generation)) {
+                Ok(all) => Some(all),
+                // Everyone hears of it: none of them knows what it stands on any more.
+                Err(Error::Corrupt { aside, why }) => {
+                    let corrupt = || Err(Error::Corrupt { aside: aside.clone(), why: why.clone() });
+                    Some(batch.iter().map(|_| corrupt()).collect())
+                }
+                // What spoils a batch as a whole, such as one that the disk has no room for, may spoil none of its parts.
+                Err(_) => None,
+            },
         };
-        let done = together.unwrap_or_else(|| batch.iter().map(|it| alone(&mut connection, &it.work)).collect());
-        drop(connection);
+        let mut one = |it: &Waiting| self.change(&mut writer, |connection| alone(connection, &it.work, generation));
+        let done = shared.unwrap_or_else(|| batch.iter().map(&mut one).collect());
+        drop(writer);
         for (waiting, done) in batch.into_iter().zip(done) {
             // Whoever does not wait any more does not want to know.
             let _ = waiting.turn.send(Turn::Done(done));
@@ -135,17 +145,17 @@ impl Work {
         }
     }
 
-    fn apply(&self, connection: &Connection) -> Done {
+    fn apply(&self, connection: &Connection, generation: u64) -> Done {
         match self {
-            Self::Append(appending) => log::append(connection, appending).map(|()| Ok(Vec::new())),
+            Self::Append(appending) => log::append(connection, appending, generation).map(|()| Ok(Vec::new())),
             Self::Write(writing) => documents::write(connection, writing),
         }
     }
 }
 
-fn alone(connection: &mut Connection, work: &Work) -> Done {
+fn alone(connection: &mut Connection, work: &Work, generation: u64) -> Done {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let done = work.apply(&transaction)?;
+    let done = work.apply(&transaction, generation)?;
     if done.is_ok() {
         finish(transaction, [work].into_iter())?;
     }
@@ -153,12 +163,12 @@ fn alone(connection: &mut Connection, work: &Work) -> Done {
 }
 
 /// Each of them whole or not at all. An error here is of all of them.
-fn together(connection: &mut Connection, batch: &[Waiting]) -> Result<Vec<Done>, Error> {
+fn together(connection: &mut Connection, batch: &[Waiting], generation: u64) -> Result<Vec<Done>, Error> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut all = Vec::with_capacity(batch.len());
     for waiting in batch {
         let savepoint = transaction.savepoint()?;
-        let done = waiting.work.apply(&savepoint);
+        let done = waiting.work.apply(&savepoint, generation);
         match done {
             Ok(Ok(_)) => savepoint.commit()?,
             // Some errors undo the whole transaction; a savepoint that is not there cannot be taken back either.

@@ -8,6 +8,8 @@ pub const POINTS: &[&str] = &[
     "document.after-commit",
     "event.before-commit",
     "event.after-commit",
+    "aside.before-change",
+    "aside.after-change",
     "files.in-temporary",
     "files.before-change",
     "files.after-change",
@@ -50,7 +52,9 @@ mod armed {
     });
 
     pub(super) fn die_at(name: &str) {
-        let Some(armed) = ARMED.as_ref().filter(|armed| armed.name == name) else { return };
+        let Some(armed) = ARMED.as_ref().filter(|armed| armed.name == name) else {
+            return;
+        };
         if armed.after.fetch_sub(1, Ordering::Relaxed) == 1 {
             // SIGKILL: no destructor, no buffer flushed, as close to a power cut as a process can come.
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);

@@ -91,13 +91,13 @@ impl Holders {
     /// Locks the file of this name; none where another process has it, or this one.
     pub(crate) fn try_lock(&self, name: &str) -> Result<Option<Held>, Error> {
         let path = self.folder.join(name);
-        let io = |source| Error::Io { path: path.display().to_string(), source };
+        let io = Error::io(&path);
         loop {
-            let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+            let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(&io)?;
             match file.try_lock() {
                 // Somebody may have removed the name between the two: then this file locks nothing.
                 Ok(()) if !is_at(&file, &path) => {}
-                Ok(()) => return Ok(Some(Held { path, _lock: file })),
+                Ok(()) => return Ok(Some(Held { path: path.clone(), _lock: file })),
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(source)) => return Err(io(source)),
             }
@@ -106,10 +106,12 @@ impl Holders {
 
     /// Removes what processes left that died.
     pub(crate) fn sweep(&self) -> Result<(), Error> {
-        let io = |source| Error::Io { path: self.folder.display().to_string(), source };
-        for entry in std::fs::read_dir(&self.folder).map_err(io)? {
-            let name = entry.map_err(io)?.file_name();
-            let Some(name) = name.to_str().filter(|name| name.parse::<RunId>().is_ok()) else { continue };
+        let io = Error::io(&self.folder);
+        for entry in std::fs::read_dir(&self.folder).map_err(&io)? {
+            let name = entry.map_err(&io)?.file_name();
+            let Some(name) = name.to_str().filter(|name| name.parse::<RunId>().is_ok()) else {
+                continue;
+            };
             // Dropped, it is removed. One that is left costs a name in a folder, and the next sweep tries again.
             self.try_lock(name)?;
         }
@@ -122,7 +124,9 @@ fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else { return false };
+        let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else {
+            return false;
+        };
         (open.dev(), open.ino()) == (named.dev(), named.ino())
     }
     // Elsewhere an open file keeps its name.

@@ -4,7 +4,9 @@
 //! In go events, out come records; what is acknowledged survives a power cut. It decides nothing: who may run, and what a
 //! document means, is for others. The twin in memory is SQLite's own.
 
+mod aside;
 mod commit;
+mod connections;
 mod decisions;
 mod documents;
 mod error;
@@ -12,19 +14,21 @@ pub mod fail;
 mod holder;
 mod log;
 mod purge;
+mod reserve;
 mod runs;
 mod schema;
 mod spool;
+#[cfg(test)]
+mod tests;
 pub mod whole;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 
 use commit::Queue;
+use connections::{Disk, Generation, Writer};
 pub use decisions::{Decided, Decision};
 pub use documents::{Document, Expected, NotWritten, Value, Write};
 pub use error::Error;
@@ -34,94 +38,66 @@ pub use runs::Summary;
 use schema::SCHEMA_VERSION;
 pub use spool::{Limits, Purged};
 
-/// How long one process waits for another that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The log is folded into the file when it has so many pages of 4 KiB: once in some twenty runs. The next process reads what is
-/// left of it, which takes well under a millisecond.
-const WAL_PAGES_MAX: u32 = 256;
-
 /// The file, open.
 pub struct Store {
-    /// The one connection that writes; and the one that reads, as long as nobody writes at the same time.
-    writer: Mutex<Connection>,
-    /// Another one, made for the first reader who would have had to wait for a commit.
-    reader: OnceLock<Mutex<Connection>>,
+    writer: Mutex<Writer>,
+    /// Made for the first reader who would have had to wait for a commit.
+    reader: Mutex<Option<Connection>>,
+    generation: Generation,
     queue: Queue,
-    /// Where they are; none in memory.
-    file: Option<PathBuf>,
-    holders: Option<Holders>,
+    /// None in memory.
+    disk: Option<Disk>,
 }
 
 impl Store {
-    /// Opens the store in a folder, which only its owner may enter, and makes both where there are none.
+    /// Opens the store in a folder, which only its owner may enter, and makes both where there are none. A file that is damaged is
+    /// set aside, and a new one made: see [`Store::set_aside`].
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        let io = |path: &Path| {
-            let path = path.display().to_string();
-            move |source| Error::Io { path, source }
-        };
         let running = folder.join("running");
-        make_private_folder(folder).map_err(io(folder))?;
-        make_private_folder(&running).map_err(io(&running))?;
-        let file = folder.join("state.db");
-        let connection = connect(&file)?;
-        Self::over(connection, Some(file), Some(Holders::new(running)))
+        make_private_folder(folder).map_err(Error::io(folder))?;
+        make_private_folder(&running).map_err(Error::io(&running))?;
+        let store = Self::over(Writer::default(), Some(Disk::new(folder, running)));
+        store.start()?;
+        Ok(store)
     }
 
     /// The twin in memory: the same, gone when it is dropped.
     pub fn in_memory() -> Result<Self, Error> {
-        Self::over(Connection::open_in_memory()?, None, None)
-    }
-
-    fn over(mut connection: Connection, file: Option<PathBuf>, holders: Option<Holders>) -> Result<Self, Error> {
-        set_up(&connection)?;
+        let mut connection = Connection::open_in_memory()?;
         schema::bring_up(&mut connection)?;
-        Ok(Self { writer: Mutex::new(connection), reader: OnceLock::new(), queue: Queue::default(), file, holders })
+        Ok(Self::over(Writer::over(connection), None))
     }
 
-    /// Reads what is committed. Whoever reads waits for no commit, but for the folding in of the log.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        read(&*self.for_reading()?)
-    }
-
-    fn for_reading(&self) -> Result<MutexGuard<'_, Connection>, Error> {
-        let Some(file) = &self.file else { return Ok(self.writer()) };
-        if self.reader.get().is_none() {
-            match self.writer.try_lock() {
-                Ok(connection) => return Ok(connection),
-                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => {}
-            }
-            let connection = connect(file)?;
-            set_up(&connection)?;
-            // Where two made one at a time, one of them is not needed.
-            let _ = self.reader.set(Mutex::new(connection));
+    fn over(writer: Writer, disk: Option<Disk>) -> Self {
+        Self {
+            writer: Mutex::new(writer),
+            reader: Mutex::new(None),
+            generation: Generation::default(),
+            queue: Queue::default(),
+            disk,
         }
-        Ok(self.reader.get().unwrap_or(&self.writer).lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn writer(&self) -> MutexGuard<'_, Connection> {
-        // A panic elsewhere leaves no half-done transaction behind: rusqlite rolls back on drop.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was damaged and is set aside since the store was opened, in that order: what it held is not known any more.
+    pub fn set_aside(&self) -> Vec<PathBuf> {
+        self.disk.as_ref().map(|disk| disk.set_aside().clone()).unwrap_or_default()
     }
-}
 
-fn connect(file: &Path) -> Result<Connection, Error> {
-    let sqlite = |source| Error::Sqlite { path: file.display().to_string(), source };
-    let connection = Connection::open(file).map_err(sqlite)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
-    // The log goes on from process to process, and is folded in when it has grown: folding it in at each process's end would be
-    // three more waits for the disk.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite)?;
-    Ok(connection)
-}
+    /// Reads the whole file, and says whether it is as it must be. Damage shows where it is read, which may be late: whoever runs
+    /// for years looks when it starts.
+    pub fn check(&self) -> Result<(), Error> {
+        self.read(|connection| {
+            let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            match said.as_str() {
+                "ok" => Ok(()),
+                _ => Err(Error::Corrupt { aside: None, why: said }),
+            }
+        })
+    }
 
-fn set_up(connection: &Connection) -> Result<(), Error> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
-    // With WAL, FULL is what makes a commit survive a power cut.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    Ok(())
+    fn holders(&self) -> Option<&Holders> {
+        self.disk.as_ref().map(|disk| &disk.holders)
+    }
 }
 
 /// Makes a folder that only its owner may enter, where there is none. One that is there and that somebody else owns or may write
@@ -153,42 +129,4 @@ fn check_owner(folder: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn check_owner(_: &Path) -> std::io::Result<()> {
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How a run begins of which nothing is known.
-    pub(crate) fn started() -> model::Started {
-        let digest = format!("sha256:{}", "0".repeat(64));
-        serde_json::from_value(serde_json::json!({
-            "format": 1, "plugin": "p", "version": "1.0.0", "digest": digest, "trust": "unsigned", "mode": "detect",
-            "trigger": { "kind": "by-hand", "name": "by hand", "event": null, "attributes": [] },
-            "parameters": {}, "grants": {}, "limits": {}, "device": "", "host": "",
-        }))
-        .unwrap()
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_folder_that_somebody_else_may_fill_is_refused() {
-        use std::os::unix::fs::{PermissionsExt, chown};
-
-        let above = tempfile::tempdir().unwrap();
-        let folder = above.path().join("state");
-        let open = || Store::open(&folder).map(|_| ()).map_err(|error| error.to_string());
-        assert_eq!(open(), Ok(()));
-        for (mode, is_open) in [(0o700, true), (0o755, true), (0o775, false), (0o777, false), (0o1777, false)] {
-            std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(open().is_ok(), is_open, "{mode:o}");
-        }
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(open(), Ok(()));
-        // Only root may give a folder away, and only then there is one of somebody else's to open.
-        if rustix::process::geteuid().is_root() {
-            chown(&folder, Some(1), None).unwrap();
-            assert!(open().is_err());
-        }
-    }
 }

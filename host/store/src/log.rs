@@ -17,6 +17,8 @@ pub struct RunLog {
     next: u64,
     is_over: bool,
     hold: Hold,
+    /// Of the file that it began in.
+    generation: u64,
 }
 
 /// What says that the run is not dead.
@@ -38,6 +40,7 @@ pub(crate) struct Appending {
     holder: Option<String>,
     /// From now on it has a file of its own.
     is_let_go: bool,
+    generation: u64,
 }
 
 struct Row {
@@ -73,29 +76,33 @@ struct Known {
 impl Store {
     /// Opens the log of a run that has never been. Of one that has, its first events are refused: they are not looked for here.
     pub fn begin(self: &Arc<Self>, run: RunId) -> Result<RunLog, Error> {
-        let hold = match &self.holders {
-            Some(holders) => Hold::Process(holders.begin(run)?),
+        let hold = match self.holders() {
+            Some(holders) => Hold::Process(match holders.begin(run) {
+                Err(error) if self.makes_room(&error) => holders.begin(run)?,
+                other => other?,
+            }),
             None => Hold::Nothing,
         };
-        Ok(RunLog { store: Arc::clone(self), run, next: 0, is_over: false, hold })
+        Ok(RunLog { store: Arc::clone(self), run, next: 0, is_over: false, hold, generation: self.generation.now() })
     }
 
     /// Opens the log of a run, new or suspended, for whoever asks alone; none where somebody else has it.
     pub fn open_run(self: &Arc<Self>, run: RunId) -> Result<Option<RunLog>, Error> {
-        let hold = match &self.holders {
+        let hold = match self.holders() {
             Some(holders) => match holders.try_lock(&run.to_string())? {
                 Some(file) => Hold::Own { _file: file },
                 None => return Ok(None),
             },
             None => Hold::Nothing,
         };
+        let generation = self.generation.now();
         let known = self.known(run)?;
-        if let (Some(holders), Some(name), false) = (&self.holders, &known.holder, known.is_over)
+        if let (Some(holders), Some(name), false) = (self.holders(), &known.holder, known.is_over)
             && holders.has(name, run)?
         {
             return Ok(None);
         }
-        Ok(Some(RunLog { store: Arc::clone(self), run, next: known.next, is_over: known.is_over, hold }))
+        Ok(Some(RunLog { store: Arc::clone(self), run, next: known.next, is_over: known.is_over, hold, generation }))
     }
 
     fn known(&self, run: RunId) -> Result<Known, Error> {
@@ -116,23 +123,26 @@ impl Store {
     }
 
     fn rework<E>(&self, appending: &Appending, document: &Rework<E>) -> Result<Result<(), E>, Error> {
-        let mut connection = self.writer();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let Rework { collection, key, now_ms, make } = document;
-        let kept: Option<String> = transaction
-            .prepare_cached("SELECT value FROM document WHERE collection = ?1 AND key = ?2 AND value != ''")?
-            .query_row(params![collection, key], |row| row.get(0))
-            .optional()?;
-        let value = match make(kept.as_deref()) {
-            Ok(value) => value,
-            Err(error) => return Ok(Err(error)),
-        };
-        append(&transaction, appending)?;
-        documents::set(&transaction, collection, key, value, *now_ms)?;
-        fail::point("event.before-commit");
-        transaction.commit()?;
-        fail::point("event.after-commit");
-        Ok(Ok(()))
+        let mut writer = self.writer();
+        let generation = self.generation.now();
+        self.change(&mut writer, |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let Rework { collection, key, now_ms, make } = document;
+            let kept: Option<String> = transaction
+                .prepare_cached("SELECT value FROM document WHERE collection = ?1 AND key = ?2 AND value != ''")?
+                .query_row(params![collection, key], |row| row.get(0))
+                .optional()?;
+            let value = match make(kept.as_deref()) {
+                Ok(value) => value,
+                Err(error) => return Ok(Err(error)),
+            };
+            append(&transaction, appending, generation)?;
+            documents::set(&transaction, collection, key, value, *now_ms)?;
+            fail::point("event.before-commit");
+            transaction.commit()?;
+            fail::point("event.after-commit");
+            Ok(Ok(()))
+        })
     }
 }
 
@@ -174,11 +184,14 @@ impl RunLog {
         Ok(done)
     }
 
-    fn prepare(&self, events: &[(u64, Event)]) -> Result<(Appending, Option<Held>), Error> {
+    fn prepare(&mut self, events: &[(u64, Event)]) -> Result<(Appending, Option<Held>), Error> {
         if self.is_over {
             return Err(Error::Over { run: self.run.to_string() });
         }
         let rows = self.rows(events)?;
+        if self.next == 0 {
+            self.generation = self.store.generation.now();
+        }
         // One that waits may be gone on with by another process, while this one lives on.
         let waits = events.iter().any(|(_, event)| matches!(event, Event::Suspended { .. }));
         let own = if waits { self.own_file()? } else { None };
@@ -186,7 +199,17 @@ impl RunLog {
             Hold::Process(name) if self.next == 0 && own.is_none() => Some(name.clone()),
             _ => None,
         };
-        Ok((Appending { run: self.run, first: self.next, rows, holder, is_let_go: own.is_some() }, own))
+        Ok((
+            Appending {
+                run: self.run,
+                first: self.next,
+                rows,
+                holder,
+                is_let_go: own.is_some(),
+                generation: self.generation,
+            },
+            own,
+        ))
     }
 
     fn appended(&mut self, next: u64, own: Option<Held>, events: &[(u64, Event)]) {
@@ -213,7 +236,7 @@ impl RunLog {
     /// A file for this run alone, where the process's has held it until now. None where somebody who sweeps has it just now:
     /// then the run stays this process's while it lives.
     fn own_file(&self) -> Result<Option<Held>, Error> {
-        match (&self.hold, &self.store.holders) {
+        match (&self.hold, self.store.holders()) {
             (Hold::Process(_), Some(holders)) => holders.try_lock(&self.run.to_string()),
             _ => Ok(None),
         }
@@ -222,7 +245,7 @@ impl RunLog {
 
 impl Drop for RunLog {
     fn drop(&mut self) {
-        if let Some(holders) = &self.store.holders {
+        if let Some(holders) = self.store.holders() {
             holders.close(self.run);
         }
     }
@@ -237,14 +260,13 @@ impl Appending {
     pub(crate) fn bytes(&self) -> usize {
         self.rows.iter().map(|row| row.body.len()).sum()
     }
-
-    fn spool_bytes(&self) -> i64 {
-        self.rows.iter().map(|row| spool::ROW_BYTES + i64::try_from(row.body.len()).unwrap_or(i64::MAX)).sum()
-    }
 }
 
-pub(crate) fn append(connection: &Connection, appending: &Appending) -> Result<(), Error> {
+pub(crate) fn append(connection: &Connection, appending: &Appending, generation: u64) -> Result<(), Error> {
     let run = appending.run.to_string();
+    if appending.generation != generation {
+        return Err(Error::Elsewhere { run });
+    }
     let mut statement = connection.prepare_cached(
         "INSERT INTO event (run, sequence, at_ms, kind, body, holder) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
@@ -257,7 +279,9 @@ pub(crate) fn append(connection: &Connection, appending: &Appending) -> Result<(
             _ => error.into(),
         })?;
     }
-    spool::count(connection, appending.spool_bytes())?;
+    if appending.rows.iter().any(|row| row.kind == "ended") {
+        spool::count_run(connection, &run)?;
+    }
     if appending.is_let_go {
         connection
             .prepare_cached("UPDATE event SET holder = NULL WHERE run = ?1 AND sequence = 0")?

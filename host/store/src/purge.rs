@@ -1,6 +1,6 @@
 //! What has expired, or was removed, goes off the disk: so much at a time, so that no run waits for it.
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::documents::{FLOORS, floor, to_i64, to_u64};
 use crate::{Error, Store, fail};
@@ -14,35 +14,38 @@ impl Store {
     /// What goes leaves the highest of its revisions behind, one for its whole collection: a key that comes back begins above it,
     /// so that a writer who still expects what there was cannot succeed against something new of the same number.
     pub fn purge(&self, now_ms: u64) -> Result<usize, Error> {
-        let mut connection = self.writer();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let expired: Vec<(String, String, u64)> = transaction
-            .prepare_cached(
-                "SELECT collection, key, revision FROM document WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2",
-            )?
-            .query_map(params![to_i64(now_ms), PURGED_MAX], |row| Ok((row.get(0)?, row.get(1)?, to_u64(row.get(2)?))))?
-            .collect::<Result<_, _>>()?;
-        if expired.is_empty() {
-            return Ok(0);
-        }
-        for (collection, key, revision) in &expired {
-            transaction
-                .prepare_cached("DELETE FROM document WHERE collection = ?1 AND key = ?2")?
-                .execute(params![collection, key])?;
-            if *revision > floor(&transaction, collection)? {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO document (collection, key, revision, written_ms, value) VALUES (?1, ?2, ?3, ?4, 'floor')
-                         ON CONFLICT (collection, key) DO UPDATE SET revision = ?3, written_ms = ?4",
-                    )?
-                    .execute(params![FLOORS, collection, to_i64(*revision), to_i64(now_ms)])?;
-            }
-        }
-        fail::point("document.before-commit");
-        transaction.commit()?;
-        fail::point("document.after-commit");
-        Ok(expired.len())
+        self.change(&mut self.writer(), |connection| purge(connection, now_ms))
     }
+}
+
+fn purge(connection: &mut Connection, now_ms: u64) -> Result<usize, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let expired: Vec<(String, String, u64)> = transaction
+        .prepare_cached(
+            "SELECT collection, key, revision FROM document WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2",
+        )?
+        .query_map(params![to_i64(now_ms), PURGED_MAX], |row| Ok((row.get(0)?, row.get(1)?, to_u64(row.get(2)?))))?
+        .collect::<Result<_, _>>()?;
+    if expired.is_empty() {
+        return Ok(0);
+    }
+    for (collection, key, revision) in &expired {
+        transaction
+            .prepare_cached("DELETE FROM document WHERE collection = ?1 AND key = ?2")?
+            .execute(params![collection, key])?;
+        if *revision > floor(&transaction, collection)? {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO document (collection, key, revision, written_ms, value) VALUES (?1, ?2, ?3, ?4, 'floor')
+                     ON CONFLICT (collection, key) DO UPDATE SET revision = ?3, written_ms = ?4",
+                )?
+                .execute(params![FLOORS, collection, to_i64(*revision), to_i64(now_ms)])?;
+        }
+    }
+    fail::point("document.before-commit");
+    transaction.commit()?;
+    fail::point("document.after-commit");
+    Ok(expired.len())
 }
 
 #[cfg(test)]

@@ -61,7 +61,9 @@ impl Store {
             let unreadable = |source| Error::Unreadable { run: run.clone(), sequence: 0, source };
             let started: Event = serde_json::from_str(&started).map_err(unreadable)?;
             let ended: Option<Event> = ended.map(|body| serde_json::from_str(&body)).transpose().map_err(unreadable)?;
-            let (Ok(run), Event::Started(started)) = (run.parse(), started) else { continue };
+            let (Ok(run), Event::Started(started)) = (run.parse(), started) else {
+                continue;
+            };
             let ended = match ended {
                 Some(Event::Ended(ended)) => Some(*ended),
                 _ => None,
@@ -95,7 +97,7 @@ impl Store {
             log.append(vec![(now_ms, Event::Ended(Box::new(ended)))])?;
             closed.push(run);
         }
-        if let Some(holders) = &self.holders {
+        if let Some(holders) = self.holders() {
             holders.sweep()?;
         }
         Ok(closed)

@@ -7,8 +7,10 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use crate::documents::{to_i64, to_u64};
 use crate::{Error, Store, decisions, fail};
 
-/// What an event takes beside its body: its key, kind and time, some of it twice. Schema version 3 counts with it.
-pub(crate) const ROW_BYTES: i64 = 128;
+/// What a run takes: its events, and 128 bytes beside each for its key, kind and time, some of it twice.
+const OF_RUN: &str = "SELECT count(*), coalesce(sum(octet_length(body) + 128), 0) FROM event WHERE run = ?1";
+const OF_LINES: &str = "SELECT count(*), coalesce(sum(octet_length(body) + 128), 0) FROM event
+    WHERE run = ?1 AND kind IN ('log', 'metric')";
 
 /// About how many events go at once: some milliseconds, for which others wait. A run goes whole.
 const ROWS_MAX: u64 = 2_000;
@@ -16,7 +18,7 @@ const ROWS_MAX: u64 = 2_000;
 /// How much of the past is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// What the events of all runs may take.
+    /// What the events of all runs that are over may take. Those that are not are bounded by the limits of each.
     pub bytes: u64,
     /// How long after its beginning a run is kept, by the device's clock.
     pub age_ms: u64,
@@ -38,7 +40,7 @@ pub struct Purged {
 }
 
 impl Store {
-    /// What the events of all runs take.
+    /// What the events of all runs that are over take.
     pub fn spool_bytes(&self) -> Result<u64, Error> {
         self.read(bytes)
     }
@@ -48,31 +50,43 @@ impl Store {
     ///
     /// A run that is under way, waits for a reboot, or of which nobody knows the end, stays as it is.
     pub fn purge_runs(&self, limits: &Limits, now_ms: u64) -> Result<Purged, Error> {
-        let mut connection = self.writer();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let until_ms = now_ms.saturating_sub(limits.age_ms);
-        let mut purge =
-            Purge { connection: &transaction, rows: 0, left: bytes(&transaction)?, purged: Purged::default() };
-        purge.old_runs(until_ms)?;
-        purge.lines(limits.bytes)?;
-        purge.oldest_runs(limits.bytes)?;
-        let mut purged = purge.purged;
-        purged.decisions = decisions::purge(&transaction, until_ms)?;
-        if (Purged { is_more: false, ..purged }) == Purged::default() {
-            return Ok(purged);
-        }
-        count(&transaction, -to_i64(purged.bytes))?;
-        fail::point("event.before-commit");
-        transaction.commit()?;
-        fail::point("event.after-commit");
-        Ok(purged)
+        self.change(&mut self.writer(), |connection| purge(connection, limits, now_ms))
     }
 }
 
-/// Counts what was added to the spool, or went.
-pub(crate) fn count(connection: &Connection, bytes: i64) -> Result<(), Error> {
+fn purge(connection: &mut Connection, limits: &Limits, now_ms: u64) -> Result<Purged, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let until_ms = now_ms.saturating_sub(limits.age_ms);
+    let mut purge = Purge { connection: &transaction, rows: 0, left: bytes(&transaction)?, purged: Purged::default() };
+    purge.old_runs(until_ms)?;
+    purge.lines(limits.bytes)?;
+    purge.oldest_runs(limits.bytes)?;
+    let mut purged = purge.purged;
+    purged.decisions = decisions::purge(&transaction, until_ms)?;
+    if (Purged { is_more: false, ..purged }) == Purged::default() {
+        return Ok(purged);
+    }
+    count(&transaction, -to_i64(purged.bytes))?;
+    fail::point("event.before-commit");
+    transaction.commit()?;
+    fail::point("event.after-commit");
+    Ok(purged)
+}
+
+/// Counts a run that is over by now.
+pub(crate) fn count_run(connection: &Connection, run: &str) -> Result<(), Error> {
+    let (_, bytes) = measure(connection, run, OF_RUN)?;
+    count(connection, to_i64(bytes))
+}
+
+fn count(connection: &Connection, bytes: i64) -> Result<(), Error> {
     connection.prepare_cached("UPDATE total SET bytes = bytes + ?1 WHERE name = 'events'")?.execute(params![bytes])?;
     Ok(())
+}
+
+fn measure(connection: &Connection, run: &str, query: &str) -> Result<(u64, u64), Error> {
+    let mut statement = connection.prepare_cached(query)?;
+    Ok(statement.query_row(params![run], |row| Ok((to_u64(row.get(0)?), to_u64(row.get(1)?))))?)
 }
 
 fn bytes(connection: &Connection) -> Result<u64, Error> {
@@ -114,9 +128,12 @@ impl Purge<'_> {
     fn lines(&mut self, bytes_max: u64) -> Result<(), Error> {
         let mut after = String::new();
         while self.left > bytes_max && self.goes_on() {
-            let Some(run) = self.next_with_lines(&after)? else { return Ok(()) };
+            let Some(run) = self.next_with_lines(&after)? else {
+                return Ok(());
+            };
             if self.is_over(&run)? {
-                let (rows, bytes) = self.take_away(&run, "kind IN ('log', 'metric')")?;
+                let (rows, bytes) =
+                    self.take_away(&run, OF_LINES, "DELETE FROM event WHERE run = ?1 AND kind IN ('log', 'metric')")?;
                 self.purged.lines += rows;
                 self.gone(rows, bytes);
             }
@@ -162,22 +179,16 @@ impl Purge<'_> {
     }
 
     fn run(&mut self, run: &str) -> Result<(), Error> {
-        let (rows, bytes) = self.take_away(run, "true")?;
+        let (rows, bytes) = self.take_away(run, OF_RUN, "DELETE FROM event WHERE run = ?1")?;
         self.purged.runs += 1;
         self.gone(rows, bytes);
         Ok(())
     }
 
-    fn take_away(&self, run: &str, which: &str) -> Result<(u64, u64), Error> {
-        let counted = self
-            .connection
-            .prepare_cached(&format!(
-                "SELECT count(*), coalesce(sum(octet_length(body) + {ROW_BYTES}), 0) FROM event WHERE run = ?1 AND {which}"
-            ))?
-            .query_row(params![run], |row| Ok((to_u64(row.get(0)?), to_u64(row.get(1)?))))?;
-        let delete = format!("DELETE FROM event WHERE run = ?1 AND {which}");
-        self.connection.prepare_cached(&delete)?.execute(params![run])?;
-        Ok(counted)
+    fn take_away(&self, run: &str, measured: &str, delete: &str) -> Result<(u64, u64), Error> {
+        let taken = measure(self.connection, run, measured)?;
+        self.connection.prepare_cached(delete)?.execute(params![run])?;
+        Ok(taken)
     }
 
     fn gone(&mut self, rows: u64, bytes: u64) {
@@ -203,7 +214,8 @@ mod tests {
     impl Store {
         /// What the events take, counted one by one.
         pub(crate) fn spool_bytes_anew(&self) -> u64 {
-            let sum = "SELECT coalesce(sum(octet_length(body) + 128), 0) FROM event";
+            let sum = "SELECT coalesce(sum(octet_length(body) + 128), 0) FROM event
+                WHERE run IN (SELECT run FROM event WHERE kind = 'ended')";
             to_u64(self.writer().query_row(sum, [], |row| row.get(0)).unwrap())
         }
     }
