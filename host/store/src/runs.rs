@@ -9,10 +9,10 @@ use serde::Serialize;
 use crate::documents::to_u64;
 use crate::{Error, Store};
 
-/// The runs of which the last that was heard is that they wait. (SQLite takes a bare column from the row of the maximum.)
-const SUSPENDED: &str = "SELECT run FROM (
-    SELECT run, kind, max(sequence) FROM event WHERE kind IN ('suspended', 'resumed', 'ended') GROUP BY run
-) WHERE kind = 'suspended'";
+/// The runs of which the last that was heard is that they wait.
+const SUSPENDED: &str = "SELECT DISTINCT run FROM event s WHERE kind = 'suspended' AND NOT EXISTS (
+    SELECT 1 FROM event WHERE kind IN ('resumed', 'ended') AND run = s.run AND sequence > s.sequence
+)";
 
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -82,8 +82,8 @@ impl Store {
     /// those runs.
     pub fn close_interrupted(self: &Arc<Self>, now_ms: u64) -> Result<Vec<RunId>, Error> {
         let open = self.ids(&format!(
-            "SELECT run FROM event WHERE kind = 'started'
-             EXCEPT SELECT run FROM event WHERE kind = 'ended'
+            "SELECT run FROM event s WHERE kind = 'started'
+                 AND NOT EXISTS (SELECT 1 FROM event WHERE kind = 'ended' AND run = s.run)
              EXCEPT {SUSPENDED}"
         ))?;
         let mut closed = Vec::new();
