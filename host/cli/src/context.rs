@@ -14,7 +14,7 @@ use model::{Clock, Digest, Grants, SystemClock};
 use runtime::{Compiler, Engine, Options, Prepared};
 use store::Store;
 
-use crate::output::Format;
+use crate::output::{self, Format};
 
 /// Flags that every command takes.
 #[derive(clap::Args)]
@@ -84,6 +84,12 @@ impl Context {
     pub(crate) fn store(&self) -> anyhow::Result<Arc<Store>> {
         let store =
             Store::open(&self.state).context("the device's memory cannot be opened; `--state DIR` takes another")?;
+        for aside in store.set_aside() {
+            output::say(&format!(
+                "note: the device's memory was damaged: it is set aside as {}, and what it held is not known any more",
+                aside.display()
+            ));
+        }
         Ok(Arc::new(store))
     }
 
