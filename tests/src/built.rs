@@ -22,17 +22,24 @@ pub fn target() -> &'static Path {
 
 /// The `remit` binary, a debug build.
 pub fn remit() -> &'static Path {
-    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let mut cargo = cargo();
-        // The features of the whole workspace: another set would build every dependency again.
-        cargo.args(["build", "--workspace", "--bin", "remit", "--message-format", "json-render-diagnostics"]);
-        let output = cargo.stderr(Stdio::inherit()).output().unwrap();
-        assert!(output.status.success(), "remit does not build");
-        let text = String::from_utf8(output.stdout).unwrap();
-        let executable = text.lines().filter_map(|line| line.split_once("\"executable\":\"")).next_back().unwrap().1;
-        PathBuf::from(executable.split('"').next().unwrap())
-    });
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| executable(["--bin", "remit"]));
     &BUILT
+}
+
+/// An example of a crate of the workspace, a debug build.
+pub fn example(name: &str) -> PathBuf {
+    executable(["--example", name])
+}
+
+fn executable(which: [&str; 2]) -> PathBuf {
+    let mut cargo = cargo();
+    // The features of the whole workspace: another set would build every dependency again.
+    cargo.args(["build", "--workspace"]).args(which).args(["--message-format", "json-render-diagnostics"]);
+    let output = cargo.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{} does not build", which[1]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let executable = text.lines().filter_map(|line| line.split_once("\"executable\":\"")).next_back().unwrap().1;
+    PathBuf::from(executable.split('"').next().unwrap())
 }
 
 /// The folders of the first-party plugins.

@@ -20,7 +20,7 @@ macro_rules! need_root {
 }
 
 /// What managed hosts are made with, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("/usr/bin/apt-ftparchive", "apt-utils"),
     ("/usr/bin/dpkg-deb", "dpkg"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
@@ -28,6 +28,8 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/systemd-nspawn", "systemd-container"),
     ("/usr/bin/unshare", "util-linux"),
+    ("/usr/sbin/losetup", "mount"),
+    ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
 ];
 
 /// Behind [`need_root!`]: `here` is the path of a function inside the test.

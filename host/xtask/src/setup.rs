@@ -18,6 +18,9 @@ pub(crate) const TO_TEST: &[&str] = &[
     // Packages and repositories for managed hosts to install from.
     "apt-utils",
     "dpkg-dev",
+    // File systems that are filled, and that hang.
+    "e2fsprogs",
+    "mount",
     // A registry, and another client of it.
     "docker-registry",
     "skopeo",

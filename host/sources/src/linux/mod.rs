@@ -2,9 +2,12 @@
 
 mod account_change;
 mod boot;
+mod certificate_expiring;
 mod disk_free;
 mod file_change;
 mod inotify;
+#[cfg(test)]
+mod levels;
 mod listening_port;
 mod load;
 mod log_match;
@@ -17,12 +20,15 @@ mod pidfd;
 mod pressure;
 mod process;
 mod ready;
+mod reboot_pending;
 mod resume;
 mod service_state;
+mod settle;
 mod shared;
 mod systemd;
 #[cfg(test)]
 mod tests;
+mod updates_available;
 
 use std::path::Path;
 
@@ -40,6 +46,9 @@ pub(crate) async fn watch(watch: Watch, around: Surroundings, sink: Sink, kept: 
             account_change::watch(Path::new(account_change::ETC), only_admins, &around, &sink, &kept).await
         }
         Watch::Boot => boot::watch(&around, &sink, &kept).await,
+        Watch::CertificateExpiring { path, within } => {
+            certificate_expiring::watch(&path, &within, &around, &sink).await
+        }
         Watch::DiskFree { path, below, clear } => {
             disk_free::watch(&path, &below, clear.as_deref(), &around, &sink).await
         }
@@ -56,9 +65,13 @@ pub(crate) async fn watch(watch: Watch, around: Surroundings, sink: Sink, kept: 
             pressure::watch(resource, &above, clear.as_deref(), &around, &sink).await
         }
         Watch::Process { name, is_present } => process::watch(&name, is_present, &around, &sink).await,
+        Watch::RebootPending => reboot_pending::watch(&around, &sink).await,
         Watch::Resume => resume::watch(&around, &sink, &kept).await,
         Watch::ServiceState { service, state } => service_state::watch(&service, state, &around, &sink).await,
-        other => Err(Error::Unsupported { what: format!("source of `{}` events yet", other.event_type()) }),
+        Watch::UpdatesAvailable { only_security } => updates_available::watch(only_security, &around, &sink).await,
+        Watch::RunFinished { .. } | Watch::Emitted { .. } => Err(Error::Unsupported {
+            what: format!("source of `{}`: the agent tells these itself", watch.event_type()),
+        }),
     }
 }
 

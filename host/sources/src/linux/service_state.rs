@@ -12,15 +12,16 @@ use crate::sink::{Level, data};
 use crate::{Asked, Error, Sink, Surroundings};
 
 use super::pidfd::Pidfd;
+use super::settle::Settling;
 use super::systemd::Listener;
 
 /// systemd runs the machine where this is.
 const SYSTEMD: &str = "/run/systemd/system";
 /// When to try the bus again: it restarts in less.
 const RECONNECT: Duration = Duration::from_secs(5);
-/// How often an init script is asked: it starts processes to answer. The end of a main process with a pid file is noticed at once.
-const ASK: Duration = Duration::from_secs(30);
-/// How long a daemon has to take its pid file away when it has ended.
+/// How often an init script is asked where nothing says that it should be: it starts processes to answer.
+const ASK: Duration = Duration::from_mins(1);
+/// How long a daemon has to write its pid file when it has started, and to take it away when it has ended.
 const SETTLE: Duration = Duration::from_millis(500);
 
 pub(super) async fn watch(
@@ -75,9 +76,11 @@ async fn systemd(
     }
 }
 
-/// Asks the init script, now and then.
+/// Asks the init script: when its main process ends, when the pid file that most of them have comes or goes, and now and then.
 async fn scripts(service: &str, wanted: ServiceState, around: &Surroundings, sink: &Sink) -> Result<(), Error> {
     let mut level = Level::default();
+    let pid_file = format!("/run/{service}.pid");
+    let mut watched = Settling::new(&[Path::new(&pid_file)], SETTLE)?;
     loop {
         let mut main = None;
         // What cannot be asked for now is no other state: what was raised stays.
@@ -94,6 +97,7 @@ async fn scripts(service: &str, wanted: ServiceState, around: &Surroundings, sin
         };
         tokio::select! {
             () = ended => tokio::time::sleep(SETTLE).await,
+            changed = watched.changed() => drop(changed?),
             () = tokio::time::sleep(ASK) => {}
         }
     }

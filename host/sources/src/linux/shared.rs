@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::listening_port::Looked;
 use super::process::Table;
+use super::reboot_pending::Wait;
 use super::systemd::Bus;
+use super::updates_available::Answer;
 
 /// One of it for all rules of an agent.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(crate) struct Shared {
     pub(super) ports: Look<Looked>,
     pub(super) processes: Look<Table>,
     pub(super) bus: Bus,
+    pub(super) updates: Look<Answer>,
+    pub(super) reboot: Look<Result<Wait, contract::types::Error>>,
 }
 
 /// What was seen last, and when it was looked for.
@@ -35,8 +39,7 @@ impl<T> Look<T> {
         F: AsyncFnOnce(Option<&T>) -> T,
     {
         let mut last = self.0.lock().await;
-        if let Some((at, seen)) = last.as_ref().filter(|(at, _)| *at >= since) {
-            let _ = at;
+        if let Some((_, seen)) = last.as_ref().filter(|(at, _)| *at >= since) {
             return Arc::clone(seen);
         }
         let now = Instant::now();
