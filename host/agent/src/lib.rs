@@ -9,6 +9,7 @@
 mod dispatch;
 mod notice;
 mod order;
+mod policy;
 mod queue;
 mod reason;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use dispatch::{
 };
 pub use notice::{Change, Notice};
 pub use order::{BadOrder, ORDER_BYTES_MAX, Occasion, Order, Priority, Retry, Retryable, order_name};
+pub use policy::{Allowed, BadPolicy, DevicePolicy, Wanted};
 pub use queue::{Limits, NotRun, Origin, Run, Stage};
 pub use reason::{Cause, Reason};
 pub use rule::{

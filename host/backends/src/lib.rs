@@ -37,6 +37,7 @@ use std::sync::Arc;
 use contract::types::{Change, Error};
 use contract::{Backends, Context, Undo};
 use model::Clock;
+use model::budget::Allowance;
 use store::Store;
 
 pub use memory::{Fixture, memory};
@@ -63,6 +64,8 @@ pub struct Device {
     pub machine: Arc<dyn patch::Machine>,
     /// What goes wrong on it, where it is a fixture's; the gate asks before every call.
     pub trouble: Option<Arc<trouble::Trouble>>,
+    /// What its owner lets all runs together use, where there is a limit to it; the gate charges it.
+    pub allowance: Option<Arc<Allowance>>,
     /// What its backends share; its overlays read it.
     pub shared: Shared,
 }
@@ -146,6 +149,7 @@ pub fn real(shared: &Shared) -> Device {
         masker: Arc::clone(shared.secrets.masker()),
         machine: patch.machine,
         trouble: None,
+        allowance: None,
         shared: shared.clone(),
     }
 }

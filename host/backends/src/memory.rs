@@ -162,6 +162,7 @@ pub async fn memory(fixture: &Fixture, plugin: &str, clock: Arc<dyn Clock>) -> R
         machine: patch.machine,
         trouble: (!fixture.failures.is_empty() || !fixture.latencies.is_empty())
             .then(|| Arc::new(Trouble::new(fixture.failures.clone(), fixture.latencies.clone(), clock))),
+        allowance: None,
         shared,
     })
 }

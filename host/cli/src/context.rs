@@ -8,12 +8,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use artifact::{Cache, Plugin};
 use backends::secrets::{Secrets, Vault};
-use backends::{Device, Policy, Shared};
-use model::policy::Allow;
+use backends::{Device, Shared};
+use model::budget::Allowance;
 use model::{Clock, Digest, Grants, SystemClock};
 use runtime::{Compiler, Engine, Options, Prepared};
 use store::Store;
 
+use crate::host_policy::HostPolicy;
 use crate::output::{self, Format};
 
 /// Flags that every command takes.
@@ -51,18 +52,6 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Host policy: what this machine's owner decided.
-pub(crate) struct HostPolicy {
-    /// Where it was read from, or would be.
-    pub(crate) path: PathBuf,
-    /// How many lines it has: where the next one goes.
-    pub(crate) lines: usize,
-    /// What plugins may use of class L2 and above.
-    pub(crate) allow: Vec<Allow>,
-    /// What the backends read.
-    pub(crate) backends: Policy,
-}
-
 impl Context {
     pub(crate) fn new(args: Args) -> Self {
         let is_policy_named = args.policy.is_some();
@@ -94,21 +83,21 @@ impl Context {
     }
 
     pub(crate) fn host_policy(&self) -> anyhow::Result<HostPolicy> {
-        let path = &self.policy;
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_policy_named => String::new(),
-            Err(error) => return Err(error).with_context(|| format!("host policy {}", path.display())),
-        };
-        let (allow, backends) = parse_policy(&text).with_context(|| format!("host policy {}", path.display()))?;
-        Ok(HostPolicy { path: path.clone(), lines: text.lines().count(), allow, backends })
+        HostPolicy::read(&self.policy, self.is_policy_named)
     }
 
     /// This machine, with these folders for named roots beside those of its policy.
     pub(crate) fn device(&self, store: &Arc<Store>, policy: &HostPolicy, roots: &BTreeMap<String, PathBuf>) -> Device {
         let mut of_backends = policy.backends.clone();
         of_backends.files.roots.extend(roots.clone());
-        backends::real(&Shared { policy: Arc::new(of_backends), ..self.shared(store, policy) })
+        let device = backends::real(&Shared { policy: Arc::new(of_backends), ..self.shared(store, policy) });
+        Device { allowance: self.allowance(policy), ..device }
+    }
+
+    /// What all runs together may use; none where nothing is limited.
+    pub(crate) fn allowance(&self, policy: &HostPolicy) -> Option<Arc<Allowance>> {
+        let budgets = &policy.device.written().budgets;
+        (!budgets.is_empty()).then(|| Arc::new(Allowance::new(budgets.clone(), Arc::clone(&self.clock))))
     }
 
     /// What backends stand on.
@@ -166,16 +155,6 @@ impl Context {
     }
 }
 
-/// `[[allow]]` is the host's; all else belongs to the backends, which refuse what they do not know.
-fn parse_policy(text: &str) -> anyhow::Result<(Vec<Allow>, Policy)> {
-    let mut table: toml::Table = text.parse()?;
-    let allow = match table.remove("allow") {
-        Some(value) => value.try_into().context("`[[allow]]`")?,
-        None => Vec::new(),
-    };
-    Ok((allow, table.try_into()?))
-}
-
 fn default_state() -> PathBuf {
     if is_root() {
         return PathBuf::from("/var/lib/remit");
@@ -185,28 +164,12 @@ fn default_state() -> PathBuf {
 
 /// Root keeps state where a machine does, everybody else where they do.
 #[cfg(unix)]
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(Path::new("/proc/self")).is_ok_and(|me| me.uid() == 0)
 }
 
 #[cfg(not(unix))]
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_policy_in_the_readme_is_one() {
-        let readme = include_str!("../../../README.md");
-        let policy = readme.split("## Host policy").nth(1).unwrap();
-        let text = policy.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        let (allow, backends) = parse_policy(text).unwrap();
-        assert_eq!((allow.len(), backends.patch.rules.len()), (1, 2));
-        assert!(backends.files.roots.contains_key("scratch") && backends.notify.routes.contains_key("technician"));
-        assert!(parse_policy(&text.replace("[files.roots]", "[files.rots]")).is_err(), "what is unknown is an error");
-    }
 }

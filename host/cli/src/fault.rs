@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use console::style;
+use model::budget::Exhausted;
 use model::outcome::exit;
 
 use crate::output::{say, say_marked};
@@ -15,19 +16,21 @@ pub(crate) struct Refused {
     pub(crate) next: Option<String>,
     /// The same by their places, where it is a script that is wrong.
     pub(crate) script: Option<script::Wrong>,
+    /// The budget of the device that has no room, where it is one.
+    pub(crate) exhausted: Option<Exhausted>,
 }
 
 impl Refused {
     /// For these reasons, which say what would be right.
     pub(crate) fn because(reasons: Vec<String>) -> Self {
-        Self { reasons, next: None, script: None }
+        Self { reasons, next: None, script: None, exhausted: None }
     }
 }
 
 impl From<script::Wrong> for Refused {
     fn from(wrong: script::Wrong) -> Self {
         let reasons = wrong.problems.iter().map(|it| it.shown(&wrong.file, &wrong.text).replace('\n', "\n  "));
-        Self { reasons: reasons.collect(), next: None, script: Some(wrong) }
+        Self { reasons: reasons.collect(), next: None, script: Some(wrong), exhausted: None }
     }
 }
 

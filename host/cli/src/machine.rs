@@ -13,7 +13,8 @@ use model::{Ended, Event, Recorded, RunId, Started};
 use runtime::{Observer, Prepared, Recorder, Request};
 use store::{RunLog, Store};
 
-use crate::context::{Context, HostPolicy};
+use crate::context::Context;
+use crate::host_policy::HostPolicy;
 use crate::lock::{self, MachineLock};
 use crate::output;
 use crate::reconcile;

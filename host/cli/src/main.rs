@@ -7,6 +7,7 @@ mod context;
 mod declared;
 mod exit;
 mod fault;
+mod host_policy;
 mod installed;
 mod job;
 mod keys;

@@ -222,6 +222,11 @@ impl Allowance {
         Self { budgets, clock }
     }
 
+    /// What its clock says.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
     /// Whether this one has a limit: what has none needs not be told.
     pub fn limits(&self, budget: Budget) -> bool {
         self.budgets.get(budget).is_some()

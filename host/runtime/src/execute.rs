@@ -12,6 +12,7 @@ use contract::remediation::Remedy;
 use contract::run::{Context, Mode, Trigger};
 use contract::types::{Effect, Error as GuestError, Finding};
 use contract::{Caller, Footprint, Mask};
+use model::budget::{Amounts, Budget};
 use model::event::FORMAT;
 use model::{Clock, Ended, Event, Limits, Outcome, Phase, Plan, Resources, RunId, Started, Verdict};
 use serde_json::{Map, Value};
@@ -26,7 +27,7 @@ use crate::prepare::Prepared;
 use crate::state::{Run, Told};
 use crate::stop::{End, Stopped};
 use crate::wasi::Inputs;
-use crate::{Error, Observer, Recorder};
+use crate::{Error, Observer, Recorder, Refusal};
 
 /// How long a suspended run waits for its reboot: a night, a day, and somebody who forgot.
 const SUSPENDED_MS_MAX: u64 = 72 * 60 * 60 * 1_000;
@@ -107,22 +108,34 @@ pub async fn execute(
     observer: Arc<dyn Observer>,
 ) -> Result<Ended, Error> {
     let mask = Arc::clone(&device.masker) as Arc<dyn Mask>;
-    let journal = Journal::new(recorder, Arc::clone(clock), observer, mask, &request.limits);
-    let started = started(prepared, &request);
-    let began_ms =
-        journal.event(if request.resumed.is_some() { Event::Resumed } else { Event::Started(Box::new(started)) });
-    journal.flush().await.map_err(|error| Error::Record(error.to_string()))?;
+    let allowance = device.allowance.clone();
+    let journal = Journal::new(recorder, Arc::clone(clock), observer, mask, &request.limits, allowance);
+    let began_ms = journal.now_ms();
+    let (begin, charge) = match &request.resumed {
+        Some(_) => (Event::Resumed, Amounts::default()),
+        None => (Event::Started(Box::new(started(prepared, &request))), of_run(prepared, &request, device)),
+    };
+    let began = journal.charge(charge, Some(begin)).await.map_err(|error| Error::Record(error.to_string()))?;
+    began.map_err(|exhausted| Error::Refused(vec![Refusal::Exhausted(exhausted)]))?;
     let recording = request.recording;
     let clock = Arc::clone(clock);
     let world = World {
         source: Source::of(device, request.mode),
         inputs: Box::new(move |_| Inputs::live(Arc::clone(&clock), recording)),
         reboots: Reboots::Live(Arc::clone(&device.machine)),
+        machine: device.allowance.is_some().then(|| Arc::clone(&device.machine)),
         began_ms,
     };
     let mut drive = Drive::new(prepared, request, world, journal)?;
     let came = drive.run().await;
     drive.end(came).await
+}
+
+/// What an enforced run is charged for being one.
+fn of_run(prepared: &Prepared, request: &Request, device: &Device) -> Amounts {
+    let (class, _) = device.shared.policy.class_of(&prepared.grants, request.mode);
+    let budget = Budget::of_runs(class).filter(|_| device.allowance.is_some() && request.mode == Mode::Enforce);
+    budget.map(|budget| Amounts::of(budget, 1)).unwrap_or_default()
 }
 
 fn started(prepared: &Prepared, request: &Request) -> Started {
@@ -159,6 +172,8 @@ pub(crate) struct World {
     pub(crate) inputs: InputsOf,
     /// Whether it is granted a reboot.
     pub(crate) reboots: Reboots,
+    /// The machine, where what is used of it is charged.
+    pub(crate) machine: Option<Arc<dyn Machine>>,
     /// When it begins, or goes on after a reboot.
     pub(crate) began_ms: u64,
 }
@@ -221,7 +236,8 @@ impl<'a> Drive<'a> {
             deadline: began + Duration::from_millis(request.limits.wall_ms),
             recording: request.recording,
         });
-        let mut gate = Gate::new(Arc::clone(&facts), world.source, request.plan.clone(), journal.clone());
+        let mut gate =
+            Gate::new(Arc::clone(&facts), world.source, request.plan.clone(), journal.clone(), world.machine);
         if let Some(resumed) = &request.resumed {
             gate.go_on(resumed.calls, resumed.has_changed);
         }

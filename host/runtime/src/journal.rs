@@ -7,6 +7,7 @@ use std::time::Duration;
 use contract::run::LogLevel;
 use contract::types::{Attributes, Error};
 use contract::{Call, Footprint, Mask, Maskable, Undo};
+use model::budget::{self, Allowance, Amounts, Exhausted, NotBooked};
 use model::{Called, Clock, EffectRecord, Event, Limits, Phase};
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     mask: Arc<dyn Mask>,
+    /// What the device's owner lets all runs together use, where there is a limit to it.
+    allowance: Option<Arc<Allowance>>,
     is_durable: bool,
 }
 
@@ -37,6 +40,8 @@ struct Pending {
     entries: Vec<(u64, Entry)>,
     bytes: u64,
     log: LogBudget,
+    /// What was charged for, and is done by now.
+    settled: budget::Entry,
 }
 
 impl Pending {
@@ -115,6 +120,7 @@ impl Journal {
         observer: Arc<dyn Observer>,
         mask: Arc<dyn Mask>,
         limits: &Limits,
+        allowance: Option<Arc<Allowance>>,
     ) -> Self {
         let log = LogBudget {
             bytes_left: limits.log_bytes,
@@ -124,9 +130,9 @@ impl Journal {
             dropped: 0,
         };
         let is_durable = recorder.is_durable();
-        let pending = Mutex::new(Pending { entries: Vec::new(), bytes: 0, log });
+        let pending = Mutex::new(Pending { entries: Vec::new(), bytes: 0, log, settled: budget::Entry::default() });
         let recorder = Arc::new(Mutex::new(recorder));
-        Self { shared: Arc::new(Shared { pending, recorder, clock, observer, mask, is_durable }) }
+        Self { shared: Arc::new(Shared { pending, recorder, clock, observer, mask, allowance, is_durable }) }
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -204,20 +210,62 @@ impl Journal {
         self.pending().log.dropped
     }
 
+    /// What the device's owner lets all runs together use.
+    pub(crate) fn allowance(&self) -> Option<&Allowance> {
+        self.shared.allowance.as_deref()
+    }
+
+    /// What was charged for is done, and came to so much: the ledger has it with what is written next.
+    pub(crate) fn settle(&self, reserved: &Amounts, used: &Amounts) {
+        if reserved == used {
+            return;
+        }
+        let settled = &mut self.pending().settled;
+        settled.reserved = std::mem::take(&mut settled.reserved).plus(reserved);
+        settled.used = std::mem::take(&mut settled.used).plus(used);
+    }
+
     /// Writes what is pending. Durable when it returns, where the recorder is.
     pub(crate) async fn flush(&self) -> Result<(), Stopped> {
-        let entries = {
+        // What nothing is charged for always has room.
+        self.charge(Amounts::default(), None).await.map(drop)
+    }
+
+    /// The same, with what is about to be used, and the event that announces it: both are written, or, where there is no room
+    /// for it, neither.
+    pub(crate) async fn charge(
+        &self,
+        charge: Amounts,
+        announcing: Option<Event>,
+    ) -> Result<Result<(), Exhausted>, Stopped> {
+        let now_ms = self.now_ms();
+        let (entries, settled) = {
             let mut pending = self.pending();
             pending.bytes = 0;
-            std::mem::take(&mut pending.entries)
+            (std::mem::take(&mut pending.entries), std::mem::take(&mut pending.settled))
         };
-        if entries.is_empty() {
-            return Ok(());
+        let entry = budget::Entry { charge, ..settled };
+        if entries.is_empty() && announcing.is_none() && entry == budget::Entry::default() {
+            return Ok(Ok(()));
         }
         let recorder = Arc::clone(&self.shared.recorder);
+        let allowance = self.shared.allowance.clone().filter(|_| entry != budget::Entry::default());
         let append = move || {
-            let events = entries.into_iter().map(|(at_ms, entry)| (at_ms, entry.into_event())).collect();
-            recorder.lock().unwrap_or_else(PoisonError::into_inner).append(events)
+            let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut events: Vec<_> = entries.into_iter().map(|(at_ms, entry)| (at_ms, entry.into_event())).collect();
+            let without = events.len();
+            events.extend(announcing.map(|event| (now_ms, event)));
+            let Some(allowance) = allowance else { return recorder.append(events).map(Ok) };
+            let rest = budget::Entry { charge: Amounts::default(), ..entry.clone() };
+            match recorder.append_charging(&events, &allowance, entry)? {
+                Err(NotBooked::Exhausted(exhausted)) => {
+                    events.truncate(without);
+                    // What is done is done, whatever there is room for.
+                    let booked = recorder.append_charging(&events, &allowance, rest)?;
+                    booked.map(|()| Err(exhausted)).map_err(|error| error.to_string())
+                }
+                booked => booked.map(Ok).map_err(|error| error.to_string()),
+            }
         };
         let written = match self.shared.is_durable {
             true => tokio::task::spawn_blocking(append).await.map_err(|error| Stopped::Host(error.to_string()))?,

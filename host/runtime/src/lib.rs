@@ -26,9 +26,11 @@ mod undo;
 mod wasi;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use contract::run::LogLevel;
 use model::Event;
+use model::budget::{self, Allowance, Entry, Exhausted, NotBooked};
 use serde::Serialize;
 
 pub use compile::{Compiler, Touched, compile_child, touched};
@@ -45,6 +47,14 @@ pub trait Recorder: Send {
     /// Appends events, all or none.
     fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), String>;
 
+    /// Appends events together with an entry in the ledger of the device's budgets: both, or neither.
+    fn append_charging(
+        &mut self,
+        events: &[(u64, Event)],
+        allowance: &Arc<Allowance>,
+        entry: Entry,
+    ) -> Result<Result<(), NotBooked>, String>;
+
     /// Whether what is appended survives the process; and so whether appending may block.
     fn is_durable(&self) -> bool;
 }
@@ -52,6 +62,18 @@ pub trait Recorder: Send {
 impl Recorder for store::RunLog {
     fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), String> {
         Self::append(self, events).map_err(|error| error.to_string())
+    }
+
+    fn append_charging(
+        &mut self,
+        events: &[(u64, Event)],
+        allowance: &Arc<Allowance>,
+        entry: Entry,
+    ) -> Result<Result<(), NotBooked>, String> {
+        let (now_ms, allowance) = (allowance.now_ms(), Arc::clone(allowance));
+        let make: store::Make<NotBooked> = Box::new(move |kept| allowance.book(kept, &entry));
+        let ledger = store::Rework { collection: budget::COLLECTION, key: budget::KEY, now_ms, make };
+        self.append_reworking(events, &ledger).map_err(|error| error.to_string())
     }
 
     fn is_durable(&self) -> bool {
@@ -74,6 +96,16 @@ impl Recorder for MemoryRecorder {
     fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), String> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(events);
         Ok(())
+    }
+
+    /// A budget that a process forgets is none.
+    fn append_charging(
+        &mut self,
+        _: &[(u64, Event)],
+        _: &Arc<Allowance>,
+        _: Entry,
+    ) -> Result<Result<(), NotBooked>, String> {
+        Err("the device has budgets, and this record keeps no ledger".to_owned())
     }
 
     fn is_durable(&self) -> bool {
@@ -142,6 +174,9 @@ pub enum Refusal {
         /// What the compiler said.
         reason: String,
     },
+    /// A budget of the device has no room for it.
+    #[error("{0} (budget)")]
+    Exhausted(Exhausted),
     /// Its functions have other types than the host's.
     #[error("it does not fit this host: {reason}")]
     NotLinked {

@@ -77,12 +77,14 @@ async fn replay_part(
         source: Source::Record(Replay::of(events)),
         inputs: inputs(events, clock)?,
         reboots: Reboots::Recorded(reboot),
+        // Nothing is used.
+        machine: None,
         began_ms: first.at_ms,
     };
     let recorder = MemoryRecorder::default();
     let (observer, nothing_redeemed) = (Arc::new(NoObserver), Arc::<Masker>::default());
     let journal =
-        Journal::new(Box::new(recorder.clone()), Arc::clone(clock), observer, nothing_redeemed, &request.limits);
+        Journal::new(Box::new(recorder.clone()), Arc::clone(clock), observer, nothing_redeemed, &request.limits, None);
     let mut drive = Drive::new(prepared, request, world, journal)?;
     let came = drive.run().await;
     let unasked = drive.gate().unasked();

@@ -9,6 +9,11 @@ use crate::Reason;
 
 const DAY_MINUTES: i64 = 1_440;
 
+/// How far ahead is looked for an opening: each window of a year has been by then.
+const OPENS_WITHIN: SignedDuration = SignedDuration::from_hours(366 * 24);
+/// How many changes are looked at for it: a year of a dozen windows, each opened and closed every day.
+const CHANGES_MAX: usize = 10_000;
+
 /// A window, ready to be asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
@@ -65,6 +70,13 @@ impl Calendar {
     /// To look ahead from one moment after another.
     pub(crate) fn ahead(&self) -> Ahead<'_> {
         Ahead { calendar: self, known: None }
+    }
+
+    /// When a run may start again that may not now; none where nobody finds it in a year's time.
+    pub(crate) fn opens_after(&self, at: Timestamp) -> Option<Timestamp> {
+        let most = at.checked_add(OPENS_WITHIN).unwrap_or(Timestamp::MAX);
+        let changes = std::iter::successors(Some(self.next_change(at)), |&change| Some(self.next_change(change)));
+        changes.take_while(|change| *change <= most).take(CHANGES_MAX).find(|&change| self.check(change).is_ok())
     }
 
     /// The first moment after this one at which the answer may be another.

@@ -77,6 +77,11 @@ impl Permit {
         self.calendar.next_change(timestamp(after_ms)).as_millisecond()
     }
 
+    /// When a run may start again that no window allows now.
+    pub(crate) fn opens_ms(&self, at_ms: i64) -> Option<i64> {
+        self.calendar.opens_after(timestamp(at_ms)).map(Timestamp::as_millisecond)
+    }
+
     /// To look ahead in the windows.
     pub(crate) fn ahead(&self) -> Ahead<'_> {
         self.calendar.ahead()

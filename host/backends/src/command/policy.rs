@@ -29,7 +29,7 @@ impl Default for Policy {
 
 impl Policy {
     /// All templates, by name.
-    pub(super) fn templates(&self) -> &BTreeMap<String, Template> {
+    pub(crate) fn templates(&self) -> &BTreeMap<String, Template> {
         self.all.get_or_init(|| {
             let mut all = if self.shipped { shipped() } else { BTreeMap::new() };
             all.extend(self.templates.clone());

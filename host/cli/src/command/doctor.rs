@@ -3,6 +3,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Instant, SystemTime};
 
 use console::{Style, style};
+use contract::Class;
+use model::budget::{self, Left};
 use model::outcome::exit;
 use serde::Serialize;
 
@@ -32,19 +34,22 @@ struct Check {
     state: State,
     detail: String,
     next: Option<String>,
+    /// What is left of each budget.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    budgets: Vec<Left>,
 }
 
 impl Check {
     fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, state: State::Ok, detail: detail.into(), next: None }
+        Self { name, state: State::Ok, detail: detail.into(), next: None, budgets: Vec::new() }
     }
 
     fn warning(name: &'static str, detail: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { name, state: State::Warning, detail: detail.into(), next: Some(next.into()) }
+        Self { name, state: State::Warning, detail: detail.into(), next: Some(next.into()), budgets: Vec::new() }
     }
 
     fn failed(name: &'static str, detail: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { name, state: State::Failed, detail: detail.into(), next: Some(next.into()) }
+        Self { name, state: State::Failed, detail: detail.into(), next: Some(next.into()), budgets: Vec::new() }
     }
 }
 
@@ -60,6 +65,8 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
         folder("cache folder", &context.state.join("compiled")),
         folder("secrets folder", &context.state.join("secrets")),
         policy(context),
+        device(context),
+        budgets(context),
         packages(context),
         services(context),
         clock(context),
@@ -208,6 +215,66 @@ fn policy(context: &Context) -> Check {
         Ok(policy) => Check::ok("host policy", format!("{} allows {}", policy.path.display(), policy.allow.len())),
         Err(error) => Check::failed("host policy", format!("{error:#}"), "mend the line that it names"),
     }
+}
+
+/// What runs at all, by the machine's owner.
+fn device(context: &Context) -> Check {
+    let Ok(policy) = context.host_policy() else {
+        return Check::failed("device policy", "it is part of host policy, which cannot be read", "mend that");
+    };
+    let (device, now_ms) = (&policy.device, i64::try_from(context.clock.now_ms()).unwrap_or(i64::MAX));
+    let written = device.written();
+    let list = |names: &Option<Vec<String>>| names.as_ref().map(|names| format!("[{}]", names.join(", ")));
+    let named = [
+        ("up to", written.class_max.map(|class| class.to_string())),
+        ("plugins", list(&written.plugins)),
+        ("publishers", list(&written.publishers)),
+    ];
+    let mut said: Vec<String> =
+        named.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?))).collect();
+    for class in [Class::L2, Class::L3, Class::L4].into_iter().filter(|_| !written.windows.is_empty()) {
+        said.push(match (device.is_open(class, now_ms), device.opens_ms(class, now_ms)) {
+            (true, _) => format!("{class} may start now"),
+            (false, Some(at_ms)) => {
+                format!("{class} may start from {}", output::time(u64::try_from(at_ms).unwrap_or_default()))
+            }
+            (false, None) => format!("{class} may not start within a year"),
+        });
+    }
+    match said.is_empty() {
+        true => Check::ok("device policy", "limits nothing"),
+        false => Check::ok("device policy", said.join("; ")),
+    }
+}
+
+/// What is left of what all runs together may use in a day.
+fn budgets(context: &Context) -> Check {
+    const NAME: &str = "device budgets";
+    let left = context.host_policy().and_then(|policy| {
+        let Some(allowance) = context.allowance(&policy) else { return Ok(Vec::new()) };
+        let kept = context.store()?.get(budget::COLLECTION, budget::KEY, context.clock.now_ms())?;
+        Ok(allowance.left(kept.as_ref().map(|kept| kept.value.as_str()))?)
+    });
+    let left = match left {
+        Ok(left) => left,
+        Err(error) => return Check::failed(NAME, format!("{error:#}"), "until they can be read nothing is charged"),
+    };
+    let detail: Vec<String> =
+        left.iter().map(|it| format!("{}: {} of {} left", it.budget, it.left, it.limit)).collect();
+    let spent: Vec<String> = left
+        .iter()
+        .filter(|it| it.left == 0)
+        .map(|it| match it.more_at_ms {
+            Some(at_ms) => format!("`{}` has room again from {}", it.budget, output::time(at_ms)),
+            None => format!("`{}` is 0: host policy never lets any of it be used", it.budget),
+        })
+        .collect();
+    let check = match (left.is_empty(), spent.is_empty()) {
+        (true, _) => Check::ok(NAME, "limit nothing"),
+        (false, true) => Check::ok(NAME, detail.join("; ")),
+        (false, false) => Check::warning(NAME, detail.join("; "), spent.join("; ")),
+    };
+    Check { budgets: left, ..check }
 }
 
 fn packages(context: &Context) -> Check {

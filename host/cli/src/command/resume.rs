@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::run::write_record;
 use super::summary::RunSummary;
 use crate::context::Context;
+use crate::fault::Refused;
 use crate::machine::Machine;
 use crate::suspended::{self, Waiting};
 use crate::watch::Spinner;
-use crate::{exit, source, watch};
+use crate::{exit, job, source, watch};
 
 /// Go on with a run that was suspended for a reboot
 #[derive(clap::Args)]
@@ -53,6 +54,14 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     Ok(exit::of(ended))
 }
 
+/// It does not go on: that is its end.
+fn refuse(run: RunId, refused: Refused, machine: &Machine, context: &Context) -> anyhow::Result<anyhow::Error> {
+    let ended = Ended::by_host(Outcome::Refused, refused.reasons.join("\n"));
+    machine.log(run)?.append(vec![(context.clock.now_ms(), Event::Ended(Box::new(ended)))])?;
+    suspended::forget(context, run);
+    Ok(refused.into())
+}
+
 async fn go_on(
     run: RunId,
     started: &Started,
@@ -66,12 +75,7 @@ async fn go_on(
     let plugin = source::load(&suspended::plugin_file(context, run), context.cache().ok().as_ref()).await?;
     let plugin = match suspended::still_approved(context, run, plugin, started)? {
         Ok(plugin) => plugin,
-        Err(refused) => {
-            let ended = Ended::by_host(Outcome::Refused, refused.reasons.join("\n"));
-            machine.log(run)?.append(vec![(context.clock.now_ms(), Event::Ended(Box::new(ended)))])?;
-            suspended::forget(context, run);
-            return Err(refused.into());
-        }
+        Err(refused) => return Err(refuse(run, refused, machine, context)?),
     };
     let spinner = Arc::new(Spinner::new(&started.plugin));
     let grants = match plugin.trust() {
@@ -79,6 +83,9 @@ async fn go_on(
         Trust::Approved(approved) => approved.grants(),
         Trust::Unsigned => &started.grants,
     };
+    if let Err(refused) = job::check_resumed(&plugin, grants, started.mode, machine) {
+        return Err(refuse(run, refused, machine, context)?);
+    }
     let prepared = context.prepare(&plugin, grants).await?;
     let request = Request {
         run,

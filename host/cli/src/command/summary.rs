@@ -1,6 +1,7 @@
 //! How a run went, for a person and for a program: derived from its events.
 
 use contract::types::Finding;
+use model::budget::Exhausted;
 use model::{EffectRecord, Ended, Event, Phase, Recorded, Started, outcome};
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub(crate) struct RunSummary {
     facts: Option<serde_json::Value>,
     effects: Vec<Effect>,
     failed_calls: Vec<FailedCall>,
+    /// The device's budgets that had no room, each once.
+    exhausted: Vec<Exhausted>,
     log: Vec<Line>,
     /// What would let a refused call through, a text each.
     advice: Vec<String>,
@@ -130,6 +133,7 @@ impl RunSummary {
             facts: None,
             effects: Vec::new(),
             failed_calls: Vec::new(),
+            exhausted: Vec::new(),
             log: Vec::new(),
             advice: Vec::new(),
             plan_digest: None,
@@ -163,6 +167,7 @@ impl RunSummary {
             Event::Log { level, message, .. } => {
                 self.log.push(Line { level: level.word().to_owned(), message: message.clone() });
             }
+            Event::Exhausted(exhausted) => self.exhausted.push(exhausted.clone()),
             Event::Suspended { .. } => self.outcome = Some(outcome::Outcome::Suspended),
             Event::Resumed => self.outcome = None,
             Event::Ended(ended) => self.end(ended),
@@ -237,6 +242,10 @@ impl RunSummary {
         for call in &self.failed_calls {
             let error = call.error.to_string();
             output::text(&format!("  refused   {}.{}: {}", call.interface, call.function, one_line(&error)));
+        }
+        for exhausted in &self.exhausted {
+            let room = exhausted.room_at_ms.map(|at_ms| format!(" ({})", output::time(at_ms))).unwrap_or_default();
+            output::text(&format!("  budget    {exhausted}{room}"));
         }
         for advice in &self.advice {
             output::text(&format!("  next      {}", advice.replace('\n', "\n              ")));

@@ -11,9 +11,10 @@ use model::{Ended, Event, Outcome, Started};
 use runtime::Request;
 use serde_json::Value;
 
-use crate::context::{Context, HostPolicy};
+use crate::context::Context;
 use crate::declared::Declared;
 use crate::fault::Refused;
+use crate::host_policy::HostPolicy;
 use crate::keys;
 use crate::machine::Machine;
 use crate::meant::Origin;
@@ -152,6 +153,8 @@ fn try_record(
     };
     let ended = Ended::by_host(Outcome::Refused, refused.reasons.join("\n"));
     let now = context.clock.now_ms();
-    let events = vec![(now, Event::Started(Box::new(started))), (now, Event::Ended(Box::new(ended)))];
+    let exhausted = refused.exhausted.clone().map(Event::Exhausted);
+    let events = [Some(Event::Started(Box::new(started))), exhausted, Some(Event::Ended(Box::new(ended)))];
+    let events = events.into_iter().flatten().map(|event| (now, event)).collect();
     Ok(machine.store.begin(request.run)?.append(events)?)
 }

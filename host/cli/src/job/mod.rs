@@ -1,6 +1,7 @@
 //! One run, from what is asked to its end; whoever asks: a person at this terminal, or the agent for a person or an order.
 
 mod asked;
+mod device;
 mod grant;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::suspended;
 use crate::vouched::Device;
 
 pub(crate) use asked::limits;
+pub(crate) use device::check_resumed;
 
 /// What is asked of a plugin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,17 +93,20 @@ pub(crate) async fn execute(
         Some(grants) => grants,
         None => grant::by_hand(allow, declared, &machine.policy, request).map_err(refused)?,
     };
+    device::check(plugin, &grants, request, machine, context)?.map_err(refused)?;
     let prepared = tokio::select! {
         biased;
         () = request.cancel.cancelled() => bail!("it was stopped before anything ran"),
         prepared = context.prepare(plugin, &grants) => prepared,
     };
-    let prepared = prepared.map_err(|error| match error.downcast() {
+    let recorded = |error: anyhow::Error| match error.downcast() {
         Ok(runtime::Error::Refused(reasons)) => {
             refused(Refused::because(reasons.iter().map(ToString::to_string).collect()))
         }
         Ok(other) => other.into(),
         Err(other) => other,
-    })?;
-    machine.execute(&prepared, request.clone(), observer, context).await
+    };
+    let prepared = prepared.map_err(recorded)?;
+    // Somebody else may have used up meanwhile what there was room for.
+    machine.execute(&prepared, request.clone(), observer, context).await.map_err(recorded)
 }

@@ -18,7 +18,9 @@ mod ticket;
 
 use std::borrow::Cow;
 
-use contract::Boundary;
+use backends::patch::Machine;
+use contract::{Answer, Backends, Boundary, Context};
+use model::budget::{Allowance, Amounts, Budget};
 
 /// A call, as the gate sees it. None of this reaches a backend: only the gate does.
 pub(crate) trait Adapter: Boundary {
@@ -29,6 +31,9 @@ pub(crate) trait Adapter: Boundary {
     /// Interfaces whose reads cannot see what this call plans in a dry run: one of them read afterwards makes the plan
     /// incomplete from there.
     const UNSEEN_BY: &'static [&'static str] = &[];
+
+    /// The budgets of the device that it may use. Where none of these is limited nothing is reserved, and it costs nothing.
+    const SPENDS: &'static [Budget] = &[];
 
     /// What it is about, in the words of the scope's entries: the gate answers `denied` unless the scope has them all. Empty for
     /// a function that is about the interface as a whole.
@@ -45,6 +50,25 @@ pub(crate) trait Adapter: Boundary {
     fn charges(&self) -> Charges {
         Charges::default()
     }
+
+    /// What it will use of the device's budgets, as far as that can be known before it is done; asked only where it is charged.
+    fn reserve<'a>(&'a self, _: Site<'a>) -> Answer<'a, Amounts> {
+        Box::pin(async { Ok(Amounts::default()) })
+    }
+
+    /// What it came to, by its answer and what was reserved.
+    fn used(&self, _: &Self::Ok, reserved: &Amounts) -> Amounts {
+        reserved.clone()
+    }
+}
+
+/// Where a call is about to act, for what its arguments do not say. It is only looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) backends: &'a Backends,
+    pub(crate) machine: &'a dyn Machine,
+    pub(crate) cx: &'a Context,
+    pub(crate) allowance: &'a Allowance,
 }
 
 /// What a call uses of the budgets that only some interfaces have.

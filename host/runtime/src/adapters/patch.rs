@@ -1,14 +1,37 @@
 use std::borrow::Cow;
 
+use backends::patch::Assumed;
+use contract::Answer;
 use contract::patch::{GetPolicy, ListHistory, ListSources, ListUpdates};
 use contract::patch_control::{Hold, RefreshIndex, Release};
-use contract::patch_install::{InstallUpdates, Repair, RequestReboot};
+use contract::patch_install::{InstallOutcome, InstallResult, InstallUpdates, RebootPolicy, Repair, RequestReboot};
+use contract::types::{Effect, Error};
+use model::budget::{Amounts, Budget};
 
-use super::Adapter;
+use super::{Adapter, Site, bytes_of};
 
 /// What an install changes beside packages, in ways that nobody can foretell. Of `software` the package manager can, as a rule:
 /// where it cannot, the overlay says so.
 const UNSEEN_BY_INSTALL: &[&str] = &["command", "files", "http", "process", "query", "service"];
+
+/// How many packages such results change, those included that come along.
+fn packages(results: &[InstallResult]) -> u64 {
+    let changes = |result: &&InstallResult| {
+        result.change.effect != Effect::Unchanged && result.change.after.as_deref() != Some("downloaded")
+    };
+    let along = |result: &InstallResult| {
+        let also = result.attributes.iter().find(|(name, _)| name == "also-changed");
+        also.map_or(0, |(_, list)| list.split(", ").count())
+    };
+    bytes_of(results.iter().filter(changes).map(|result| 1 + along(result)).sum())
+}
+
+/// One reboot, unless the run has been granted one already: that is the same one.
+async fn one_reboot(site: Site<'_>) -> Result<Amounts, Error> {
+    let pending = site.machine.pending_reboot().await?;
+    let is_granted = pending.is_some_and(|request| request.run == site.cx.run);
+    Ok(Amounts::of(Budget::Reboots, u64::from(!is_granted)))
+}
 
 /// Lists have only what is of a source in the scope.
 impl Adapter for ListUpdates {}
@@ -47,6 +70,7 @@ impl Adapter for Release {
 
 impl Adapter for InstallUpdates {
     const UNSEEN_BY: &'static [&'static str] = UNSEEN_BY_INSTALL;
+    const SPENDS: &'static [Budget] = &[Budget::Installs, Budget::Reboots];
 
     /// The source of each id, once.
     fn subjects(&self) -> Vec<Cow<'_, str>> {
@@ -58,6 +82,28 @@ impl Adapter for InstallUpdates {
 
     fn targets(&self) -> Vec<String> {
         self.ids.clone()
+    }
+
+    /// What the package manager itself expects of it.
+    fn reserve<'a>(&'a self, site: Site<'a>) -> Answer<'a, Amounts> {
+        Box::pin(async move {
+            let mut amounts = Amounts::default();
+            if site.allowance.limits(Budget::Installs) {
+                let expected = site.machine.simulate(site.cx, self, &Assumed::default()).await?;
+                amounts = amounts.and(Budget::Installs, packages(&expected));
+            }
+            let wants_reboot = self.options.reboot != RebootPolicy::Never && site.allowance.limits(Budget::Reboots);
+            if wants_reboot && site.backends.patch.get_policy(site.cx, &GetPolicy {}).await?.reboot_allowed {
+                amounts = amounts.plus(&one_reboot(site).await?);
+            }
+            Ok(amounts)
+        })
+    }
+
+    fn used(&self, results: &Vec<InstallResult>, reserved: &Amounts) -> Amounts {
+        let is_required = results.iter().any(|result| result.outcome == InstallOutcome::RebootRequired);
+        let reboots = if is_required { reserved.get(Budget::Reboots) } else { 0 };
+        Amounts::of(Budget::Installs, packages(results)).and(Budget::Reboots, reboots)
     }
 }
 
@@ -72,7 +118,13 @@ impl Adapter for Repair {
 
 /// The machine is of no source.
 impl Adapter for RequestReboot {
+    const SPENDS: &'static [Budget] = &[Budget::Reboots];
+
     fn targets(&self) -> Vec<String> {
         vec!["machine".to_owned()]
+    }
+
+    fn reserve<'a>(&'a self, site: Site<'a>) -> Answer<'a, Amounts> {
+        Box::pin(one_reboot(site))
     }
 }

@@ -6,16 +6,19 @@
 mod budget;
 mod handles;
 mod replay;
+mod spending;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::Device;
+use backends::patch::Machine;
 use backends::trouble::Trouble;
 use contract::run::Mode;
 use contract::types::{Effect, Error, ErrorKind};
 use contract::{Backends, Call, Caller, Context, Footprint, Maskable, Undo};
+use model::budget::{Amounts, Budget as DeviceBudget};
 use model::plan::BoundPlan;
 use model::{EffectRecord, Event, Limits, Mutation, Phase, Plan};
 use serde_json::{Map, Value};
@@ -71,6 +74,10 @@ pub(crate) struct Gate {
     secrets: OpenSecrets,
     pub(crate) journal: Journal,
     in_flight: Option<InFlight>,
+    /// What is used of it is charged to the device's budgets; none where nothing is.
+    machine: Option<Arc<dyn Machine>>,
+    /// The device's budgets that had no room, each told once.
+    exhausted: BTreeSet<DeviceBudget>,
     off_plan: Option<String>,
     changed: bool,
 }
@@ -96,7 +103,13 @@ impl<T> Answered<T> {
 }
 
 impl Gate {
-    pub(crate) fn new(facts: Arc<Facts>, source: Source, bound: Option<Plan>, journal: Journal) -> Self {
+    pub(crate) fn new(
+        facts: Arc<Facts>,
+        source: Source,
+        bound: Option<Plan>,
+        journal: Journal,
+        machine: Option<Arc<dyn Machine>>,
+    ) -> Self {
         Self {
             budget: Budget::new(&facts.limits),
             secrets: OpenSecrets::new(&facts.limits),
@@ -108,6 +121,8 @@ impl Gate {
             unseen: HashSet::new(),
             journal,
             in_flight: None,
+            machine,
+            exhausted: BTreeSet::new(),
             off_plan: None,
             changed: false,
         }
@@ -235,7 +250,10 @@ impl Gate {
         match C::INTERFACE.changes {
             false => {
                 self.note_unseen::<C>();
-                Ok(self.perform(call, cx).await)
+                match C::SPENDS.is_empty() || self.machine.is_none() {
+                    true => Ok(self.perform(call, cx).await),
+                    false => Box::pin(self.read_charged(call, cx)).await,
+                }
             }
             // On the heap, with the two other rare ways: what a call that only reads takes with it stays small.
             true => Box::pin(self.mutate(number, call, cx)).await,
@@ -254,8 +272,16 @@ impl Gate {
             Ok(call) => call,
             Err(error) => return Ok(Answered::refused(error)),
         };
-        self.announce(number, &call).await?;
-        Ok(self.perform(&call, cx).await)
+        let reserved = match self.reserve(&call, &cx).await {
+            Ok(reserved) => reserved,
+            Err(error) => return Ok(Answered::refused(error)),
+        };
+        if let Err(error) = self.announce(number, &call, &reserved).await? {
+            return Ok(Answered::refused(error));
+        }
+        let answered = self.perform(&call, cx).await;
+        self.settle(&call, &reserved, &answered.result);
+        Ok(answered)
     }
 
     /// The overlay did it; what it did becomes part of the plan.
@@ -295,19 +321,29 @@ impl Gate {
         serde_json::from_value(whole).map_err(|error| Error::new(ErrorKind::Failed, "plan", error.to_string()))
     }
 
-    /// Makes the intent durable: from here on, a host that dies leaves an effect that is `unknown`, never one unheard of.
-    async fn announce<C: Adapter>(&mut self, number: u64, call: &C) -> Result<(), Stopped> {
+    /// Makes the intent durable, and with it what the device is charged: from here on, a host that dies leaves an effect that is
+    /// `unknown`, never one unheard of. Where the device has no room for it, there is no intent.
+    async fn announce<C: Adapter>(
+        &mut self,
+        number: u64,
+        call: &C,
+        reserved: &Amounts,
+    ) -> Result<Result<(), Error>, Stopped> {
         let targets = call.targets();
-        self.journal.event(Event::Intent {
+        let intent = Event::Intent {
             call: number,
             interface: C::INTERFACE.name.to_owned(),
             function: C::FUNCTION.to_owned(),
             arguments: serde_json::to_value(call).unwrap_or_default(),
             targets: targets.clone(),
-        });
+        };
         let (call, phase) = (call.clone(), self.phase);
         self.in_flight = Some(InFlight { entry: Box::new(move || interrupted(number, phase, call, targets)) });
-        self.journal.flush().await
+        let charged = self.journal.charge(reserved.clone(), Some(intent)).await?;
+        Ok(charged.map_err(|exhausted| {
+            self.in_flight = None;
+            self.no_room(exhausted)
+        }))
     }
 
     /// Journals a mutator that was under way when the run was stopped.
