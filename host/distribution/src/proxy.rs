@@ -99,14 +99,16 @@ impl Proxy {
         }
         let why = last.to_string();
         // The library keeps the type of this error to itself, and the status of an answer that is not 407.
-        match () {
-            () if why.contains("proxy authorization required") => self.unauthorized(),
-            () if why.ends_with("unsuccessful") && self.credentials.is_some() => self.refused(
-                "it does not connect us: by its rules, or for these credentials; its log says which".to_owned(),
-            ),
-            () if why.ends_with("unsuccessful") => self.refused("it does not connect us, by its rules".to_owned()),
-            () => self.refused(why),
+        if why.contains("proxy authorization required") {
+            return self.unauthorized();
         }
+        self.refused(match (why.ends_with("unsuccessful"), &self.credentials) {
+            (true, Some(_)) => {
+                "it does not connect us: by its rules, or for these credentials; its log says which".to_owned()
+            }
+            (true, None) => "it does not connect us, by its rules".to_owned(),
+            (false, _) => why,
+        })
     }
 
     fn refused(&self, why: String) -> Error {
