@@ -40,7 +40,7 @@ pub(super) struct Form {
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    schedule: Option<Trigger>,
+    schedule: Option<Box<Trigger>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Box<EventTrigger>>,
     priority: Priority,

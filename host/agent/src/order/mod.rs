@@ -76,7 +76,7 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Occasion {
     /// By the clock.
-    Schedule(Trigger),
+    Schedule(Box<Trigger>),
     /// When something is noticed.
     Event(Box<EventTrigger>),
 }
