@@ -16,6 +16,7 @@ pub(crate) struct Totals {
     started: u64,
     ended: BTreeMap<String, u64>,
     retries: u64,
+    followed: u64,
     not_fired: BTreeMap<&'static str, u64>,
     not_started: BTreeMap<&'static str, u64>,
 }
@@ -23,7 +24,7 @@ pub(crate) struct Totals {
 impl Totals {
     /// Whether enough happened to tell.
     pub(crate) fn check(&self) {
-        assert!(self.started > 3_000 && self.retries > 100, "{self:?}");
+        assert!(self.started > 3_000 && self.retries > 100 && self.followed > 100, "{self:?}");
         for place in ["before", "after", "between", "under way"] {
             assert!(self.crashes.get(place).is_some_and(|count| *count > 50), "{place}: {self:?}");
         }
@@ -55,6 +56,10 @@ pub(crate) struct Books {
     fired: BTreeMap<String, BTreeSet<i64>>,
     /// How many did not.
     not_fired: BTreeMap<String, u64>,
+    /// Ends that others wait for, those that were followed, and how many were not.
+    ends: BTreeSet<RunId>,
+    followed: BTreeSet<RunId>,
+    unfired: u64,
     /// The nominal time that an order started last.
     last: BTreeMap<String, i64>,
     /// How many began, by order and day.
@@ -78,12 +83,23 @@ impl Books {
                     let is_new = self.fired.entry(order.clone()).or_default().insert(firing.nominal_ms);
                     assert!(is_new, "fired twice: {told:?}");
                 }
+                if let (Origin::Event { event, .. }, 1) = (origin, attempt) {
+                    let cause = event.cause.unwrap();
+                    assert_eq!(event.chain, ["changes"]);
+                    assert!(self.ends.contains(&cause), "for a run that has not ended: {told:?}");
+                    assert!(self.followed.insert(cause), "twice for one end: {told:?}");
+                    totals.followed += 1;
+                }
                 totals.queued += 1;
                 totals.retries += u64::from(*attempt > 1);
             }
             What::NotFired(not) => {
                 *self.not_fired.entry(order.unwrap()).or_default() += not.count;
                 *totals.not_fired.entry(not.reason.code()).or_default() += not.count;
+            }
+            What::Unfired(unfired) => {
+                self.unfired += unfired.count;
+                *totals.not_fired.entry(unfired.reason.code()).or_default() += unfired.count;
             }
             What::NotStarted { run, why } => {
                 self.turn(*run, &[At::Queued], At::Over, told);
@@ -105,6 +121,9 @@ impl Books {
             What::Ended { run, outcome, retry } => {
                 self.turn(*run, &[At::Started, At::Suspended, At::Queued], At::Over, told);
                 *totals.ended.entry(outcome.to_string()).or_default() += 1;
+                if order.as_deref() == Some("changes") {
+                    self.ends.insert(*run);
+                }
                 if let Some(retry) = retry {
                     self.may_retry(*run, *outcome, *retry, orders);
                 }
@@ -153,6 +172,8 @@ impl Books {
     pub(crate) fn close(&self) {
         let open: Vec<_> = self.runs.iter().filter(|(_, at)| **at != At::Over).collect();
         assert!(open.is_empty(), "{open:?}");
+        let accounts = u64::try_from(self.followed.len()).unwrap() + self.unfired;
+        assert!(accounts <= u64::try_from(self.ends.len()).unwrap(), "{accounts} accounts of {} ends", self.ends.len());
     }
 
     pub(crate) fn is_over(&self, run: RunId) -> bool {

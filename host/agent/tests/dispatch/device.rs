@@ -20,12 +20,16 @@ const BEGIN: i64 = 1_814_400_000_000;
 /// Nobody waits longer for the machine; a run takes ten minutes at most.
 const WAIT_MAX: i64 = 8 * HOUR;
 
-const ORDERS: [(&str, &str); 7] = [
+const ORDERS: [(&str, &str); 8] = [
     ("looks", "mode = \"detect\"\n[schedule]\ncron = \"*/10 * * * *\"\noverlap = \"queue\""),
     ("low", "mode = \"dry-run\"\npriority = \"low\"\n[schedule]\ncron = \"*/15 * * * *\"\nmisfire = \"run-all(5)\""),
     (
         "changes",
         "mode = \"enforce\"\nretry = { attempts = 3, backoff = \"3m\" }\n[schedule]\ncron = \"*/20 * * * *\"\noverlap = \"queue\"",
+    ),
+    (
+        "follows",
+        "mode = \"detect\"\n[event]\nwatch = { type = \"run-finished\", order = \"changes\" }\noverlap = \"queue\"\nbreaker = \"100/1h\"",
     ),
     (
         "replaces",
@@ -39,8 +43,8 @@ const ORDERS: [(&str, &str); 7] = [
     ("often", "mode = \"detect\"\npriority = \"low\"\n[schedule]\ncron = \"* * * * *\"\nmisfire = \"run-all(9)\""),
 ];
 
-/// How many minutes lie between firings of each.
-const EVERY: [i64; 7] = [10, 15, 20, 5, 60, 30, 1];
+/// How many minutes lie between firings of each; none, where it waits for something else.
+const EVERY: [i64; 8] = [10, 15, 20, 0, 5, 60, 30, 1];
 
 fn order(text: &str) -> Order {
     let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -200,7 +204,7 @@ impl<'a> Device<'a> {
     }
 
     fn some_order(&mut self) -> String {
-        let at = usize::try_from(self.dice.below(7)).unwrap();
+        let at = usize::try_from(self.dice.below(8)).unwrap();
         ORDERS[at].0.to_owned()
     }
 
@@ -381,7 +385,7 @@ impl<'a> Device<'a> {
     fn close(mut self, totals: &mut Totals) {
         let last = self.real + self.ahead;
         self.put(Input::Looked, totals);
-        for (at, (name, _)) in ORDERS.iter().enumerate().filter(|_| !self.is_wild) {
+        for (at, (name, _)) in ORDERS.iter().enumerate().filter(|(at, _)| !self.is_wild && EVERY[*at] > 0) {
             let every = EVERY[at] * MINUTE;
             let due = last.div_euclid(every) - BEGIN.div_euclid(every);
             let accounts = i64::try_from(self.books.accounts(name)).unwrap();
