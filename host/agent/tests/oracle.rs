@@ -13,6 +13,8 @@ mod brute;
 mod dice;
 #[path = "oracle/orders.rs"]
 mod orders;
+#[path = "oracle/through.rs"]
+mod through;
 #[path = "oracle/world.rs"]
 mod world;
 
@@ -63,4 +65,22 @@ fn two_years_are_as_the_oracle_says() {
             assert!(totals.reasons.contains_key(cause), "nothing was missed for {cause}");
         }
     }
+}
+
+/// The dispatcher decides the same, with runs of its own that wait for each other, and with nothing but what it keeps over restarts.
+/// Orders that fire every minute are left to the long form.
+#[test]
+fn two_years_are_so_through_the_dispatcher() {
+    let is_long = tests::soak!();
+    let (first, last) = ((BEGIN - YEAR - 30 * DAY) / MINUTE, (END + YEAR + 30 * DAY) / MINUTE);
+    let clocks: Clocks = ZONES.into_iter().map(|zone| (zone, Clock::new(zone, first, last))).collect();
+    let mut dice = Dice(tests::seed());
+    let mut totals = Totals::default();
+    let often = |order: &&orders::Order| order.trigger.contains("cron = \"*");
+    for order in ORDERS.iter().filter(|order| is_long || !often(order)) {
+        World::new(order, &clocks, &mut dice).through().run(&mut totals);
+    }
+    eprintln!("0 missed, 0 doubled: {totals:?}");
+    assert!(totals.fired >= 5_000, "{} firings are too few to tell", totals.fired);
+    assert!(totals.reasons.contains_key("overlap") && totals.reasons.contains_key("misfire"));
 }
