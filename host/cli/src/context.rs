@@ -1,9 +1,9 @@
 //! What every command stands on: where state and policy are, the store, the device, the engine. The one place that reads the
 //! environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context as _;
 use artifact::{Cache, Plugin};
@@ -16,6 +16,12 @@ use store::Store;
 
 use crate::host_policy::HostPolicy;
 use crate::output::{self, Format};
+
+/// Where root keeps a machine's state.
+const MACHINE_STATE: &str = "/var/lib/remit";
+
+/// What an agent keeps prepared: as many plugins as most machines have orders, each some 100 KiB.
+const PREPARED_MAX: usize = 32;
 
 /// Flags that every command takes.
 #[derive(clap::Args)]
@@ -50,6 +56,12 @@ pub(crate) struct Context {
     is_policy_named: bool,
     root: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Made when it is first needed, and then the only one of this process.
+    engine: OnceLock<Engine>,
+    /// Whether many runs share this process.
+    is_agent: bool,
+    /// What an agent has prepared, the latest last.
+    prepared: Mutex<VecDeque<Prepared>>,
 }
 
 impl Context {
@@ -62,12 +74,37 @@ impl Context {
             is_policy_named,
             root: args.root,
             clock: Arc::new(SystemClock),
+            engine: OnceLock::new(),
+            is_agent: false,
+            prepared: Mutex::default(),
+        }
+    }
+
+    /// The same, for many runs one beside the other.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn for_agent(&self) -> Self {
+        Self {
+            output: self.output,
+            state: self.state.clone(),
+            policy: self.policy.clone(),
+            is_policy_named: self.is_policy_named,
+            root: self.root.clone(),
+            clock: Arc::clone(&self.clock),
+            engine: OnceLock::new(),
+            is_agent: true,
+            prepared: Mutex::default(),
         }
     }
 
     /// Where host policy is, or would be.
     pub(crate) fn policy_file(&self) -> &Path {
         &self.policy
+    }
+
+    /// Where the agent listens that has this folder of state; nothing, where it is the machine's own, which says that itself.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn own_agent_socket(&self) -> Option<PathBuf> {
+        (self.state != Path::new(MACHINE_STATE)).then(|| self.state.join("agent.sock"))
     }
 
     pub(crate) fn store(&self) -> anyhow::Result<Arc<Store>> {
@@ -122,8 +159,12 @@ impl Context {
     }
 
     pub(crate) fn engine(&self) -> anyhow::Result<Engine> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine.clone());
+        }
         // A hand run has one instance at a time: reserving a pool would cost more than it saves.
-        Ok(Engine::new(Options { pooled: false, ..Options::default() })?)
+        let engine = Engine::new(Options { pooled: self.is_agent, ..Options::default() })?;
+        Ok(self.engine.get_or_init(|| engine).clone())
     }
 
     pub(crate) fn cache(&self) -> anyhow::Result<Cache> {
@@ -150,14 +191,31 @@ impl Context {
 
     /// A plugin, compiled or out of the cache, and linked with what it was granted.
     pub(crate) async fn prepare(&self, plugin: &Plugin, grants: &Grants) -> anyhow::Result<Prepared> {
+        if let Some(kept) = self.kept(plugin, grants) {
+            return Ok(kept);
+        }
         let (engine, cache, compiler) = (self.engine()?, self.cache()?, self.compiler()?);
-        Ok(runtime::prepare(&engine, plugin, grants, Some(&cache), &compiler).await?)
+        let prepared = runtime::prepare(&engine, plugin, grants, Some(&cache), &compiler).await?;
+        if self.is_agent {
+            let mut all = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= PREPARED_MAX {
+                all.pop_front();
+            }
+            all.push_back(prepared.clone());
+        }
+        Ok(prepared)
+    }
+
+    /// What was prepared before, for the same plugin that the same people vouch for, with the same grants.
+    fn kept(&self, plugin: &Plugin, grants: &Grants) -> Option<Prepared> {
+        let all = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().find(|it| it.is_of(plugin, grants)).cloned()
     }
 }
 
 fn default_state() -> PathBuf {
     if is_root() {
-        return PathBuf::from("/var/lib/remit");
+        return PathBuf::from(MACHINE_STATE);
     }
     std::env::home_dir().map_or_else(|| PathBuf::from(".remit-state"), |home| home.join(".local/state/remit"))
 }

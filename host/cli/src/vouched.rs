@@ -157,6 +157,19 @@ impl Device {
         Self { client, tags: Vec::new(), downgrade: false }
     }
 
+    /// What it is counted among.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(Name::as_str)
+    }
+
+    /// And of this client, and counted among these, as a standing order has it. A name that is none is nobody's.
+    pub(crate) fn also<'a>(&mut self, client: Option<&str>, tags: impl IntoIterator<Item = &'a String>) {
+        if let Some(client) = client {
+            self.client = client.parse().ok();
+        }
+        self.tags.extend(tags.into_iter().filter_map(|tag| tag.parse().ok()));
+    }
+
     /// Every check of a plugin, with that statement of its publisher that holds best: whoever carries a plugin may put others
     /// beside it.
     pub(crate) fn decide(

@@ -24,6 +24,15 @@ pub struct Prepared {
     pub(crate) remediate: Option<ComponentExportIndex>,
 }
 
+impl Prepared {
+    /// Whether it is this plugin, which the same people vouch for, with these grants.
+    pub fn is_of(&self, plugin: &Plugin, grants: &Grants) -> bool {
+        self.plugin.digest() == plugin.digest()
+            && self.plugin.trust().to_string() == plugin.trust().to_string()
+            && self.grants == *grants
+    }
+}
+
 /// The scopes of what is granted, ready to be asked: once for all runs, because a glob takes longer to read than a guest to start.
 pub(crate) type Scopes = Arc<BTreeMap<&'static str, Scope>>;
 

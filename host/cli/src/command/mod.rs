@@ -9,6 +9,8 @@ mod compile_component;
 mod completions;
 mod dev;
 mod doctor;
+#[cfg(target_os = "linux")]
+mod emit;
 mod inspect;
 mod new;
 mod plugin;
@@ -32,6 +34,10 @@ mod verify;
 use std::process::ExitCode;
 
 use crate::context::Context;
+
+/// Threads of an agent: one that decides, and some that run. What blocks has its own.
+#[cfg(target_os = "linux")]
+const WORKERS: usize = 4;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -59,6 +65,8 @@ pub(crate) enum Command {
     Policy(policy::Args),
     #[cfg(target_os = "linux")]
     Agent(agent::Args),
+    #[cfg(target_os = "linux")]
+    Emit(emit::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -71,6 +79,13 @@ impl Command {
             Self::CompileComponent(args) => compile_component::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::New(args) => new::run(&args),
+            // Many runs, one beside the other.
+            #[cfg(target_os = "linux")]
+            Self::Agent(args) if args.is_executor() => {
+                let threads =
+                    tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+                threads.block_on(agent::run(args, context))
+            }
             // One run at a time: threads beside this one would cost a cold start more than they save. What blocks has its own.
             command => {
                 tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command.run_async(context))
@@ -103,6 +118,8 @@ impl Command {
             Self::Ticket(args) => ticket::run(&args, context),
             #[cfg(target_os = "linux")]
             Self::Agent(args) => agent::run(args, context).await,
+            #[cfg(target_os = "linux")]
+            Self::Emit(args) => emit::run(args, context).await,
             Self::Doctor(args) => doctor::run(&args, context).await,
             Self::New(args) => new::run(&args),
             Self::CompileComponent(args) => compile_component::run(&args),

@@ -10,6 +10,11 @@ use model::{Ended, Outcome, Recorded, RunId};
 use tokio_util::sync::CancellationToken;
 
 use super::summary::RunSummary;
+#[cfg(target_os = "linux")]
+use crate::agent::{
+    client,
+    protocol::{Ask, Handed},
+};
 use crate::context::Context;
 use crate::declared::Declared;
 use crate::installed::Wanted;
@@ -72,8 +77,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     let found = args.plugin.load(&wanted, context).await?;
     let (plugin, path) = (found.plugin.clone(), found.path.clone());
     let machine = Machine::open(context, &job.roots)?;
-    let _machine = machine.take(job.mode, context).await?;
-    let ended = by_this_process(&job, found, &machine, context).await?;
+    let mut is_before_reboot = false;
+    let ended = match by_agent(&job, &args.plugin, &found, context).await? {
+        Some(ended) => ended,
+        None => {
+            let _machine = machine.take(job.mode, context).await?;
+            let ended = by_this_process(&job, found, &machine, context).await?;
+            is_before_reboot = ended.outcome == Outcome::Suspended;
+            ended
+        }
+    };
     let events = machine.store.events(job.run)?;
     if let Some(path) = &job.record {
         if plugin.script().is_some() {
@@ -84,10 +97,34 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     if let Some(summary) = RunSummary::of(&events) {
         summary.advised(Declared::of(&plugin, &path).needed_by(&events)).print(context.output)?;
     }
-    if ended.outcome == Outcome::Suspended {
+    if is_before_reboot {
         machine.device.machine.reboot().await.context("the reboot that the run waits for")?;
     }
     Ok(exit::of(&ended))
+}
+
+/// Hands it to the agent, where there is one: all runs of a machine meet there. It takes the reboot too.
+#[cfg(target_os = "linux")]
+async fn by_agent(job: &Job, meant: &Meant, found: &Found, context: &Context) -> anyhow::Result<Option<Ended>> {
+    let Some(agent) = client::find(context).await else { return Ok(None) };
+    let (plugin, bytes) = match meant {
+        Meant::Installed(name) => (Handed::Installed { name: name.clone() }, None),
+        _ => {
+            let path = found.path.display().to_string();
+            (Handed::File { statements: found.statements.to_texts(), path }, Some(found.plugin.bytes()))
+        }
+    };
+    let spinner = Spinner::new(&found.plugin.manifest().plugin.name);
+    let cancel = CancellationToken::new();
+    let ask = Ask::Run { job: Box::new(job.clone()), plugin };
+    let run = client::run(agent, &ask, bytes, &spinner, &cancel);
+    watch::attended(&spinner, &cancel, run).await.map(Some)
+}
+
+/// No agent runs elsewhere.
+#[cfg(not(target_os = "linux"))]
+async fn by_agent(_: &Job, _: &Meant, _: &Found, _: &Context) -> anyhow::Result<Option<Ended>> {
+    Ok(None)
 }
 
 /// For a person who waits, and may stop it.

@@ -32,14 +32,13 @@ fn forbidden(from: &Crate, to: &Dependency) -> Option<&'static str> {
 }
 
 /// Crates, and what must not be in them however it would get there.
-const NEVER_LINKED: [(&str, &str); 10] = [
+const NEVER_LINKED: [(&str, &str); 9] = [
     ("contract", "wasmtime"),
     ("model", "wasmtime"),
     ("store", "wasmtime"),
     ("sources", "wasmtime"),
     ("trust", "wasmtime"),
     ("agent", "wasmtime"),
-    ("agent", "tokio"),
     ("backends", "wasmtime"),
     ("distribution", "wasmtime"),
     ("xtask", "wasmtime"),

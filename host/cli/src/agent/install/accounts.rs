@@ -10,7 +10,7 @@ use backends::spawn::Spawn;
 const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Its number, and that of its group; nothing where there is no such user.
-pub(super) fn ids(root: &Path, name: &str) -> Option<(u32, u32)> {
+pub(crate) fn ids(root: &Path, name: &str) -> Option<(u32, u32)> {
     let text = std::fs::read_to_string(root.join("etc/passwd")).ok()?;
     text.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
+pub(crate) use self::accounts::ids;
 pub(crate) use self::step::Step;
 use super::config::{self, Config, Listen};
 

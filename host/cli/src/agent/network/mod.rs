@@ -4,10 +4,10 @@
 mod executor;
 mod export;
 mod metrics;
-mod numbers;
+pub(crate) mod numbers;
 mod otlp;
 mod serve;
-mod trace;
+pub(crate) mod trace;
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};

@@ -66,7 +66,6 @@ pub(crate) struct CallTrace {
 
 impl RunTrace {
     /// Out of its record; nothing while it is under way.
-    #[cfg_attr(not(test), expect(dead_code, reason = "asked by the executor, once it answers `traces`"))]
     pub(crate) fn of(events: &[Recorded]) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
         let (Event::Started(started), Event::Ended(ended)) = (&first.event, &last.event) else { return None };

@@ -66,7 +66,8 @@ impl Asks {
             plan: how.plan,
             recording: how.record.is_some(),
             device: device.clone(),
-            record: how.record,
+            // Whoever goes on with it may be elsewhere.
+            record: how.record.as_deref().map(std::path::absolute).transpose()?,
         })
     }
 

@@ -1,0 +1,335 @@
+//! The executor: what happens goes into the dispatcher, what follows is made durable, and only then done.
+
+mod asked;
+mod begin;
+mod events;
+mod settings;
+mod starting;
+mod traces;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{Dispatcher, Input, Now, Order, Reason, Run, Shell, Step};
+use anyhow::Context as _;
+use model::{Ended, Outcome, RunId};
+use sources::Noticed;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::alarm::{Alarm, Stopwatch};
+use super::durable::Durable;
+use super::orders::Changes;
+use super::socket::{Answer, Asked, Listening};
+use super::supervisor::Supervisor;
+use super::watchers::Watchers;
+use crate::context::Context;
+use crate::job::Job;
+use crate::machine::Machine;
+
+use traces::Traces;
+
+pub(crate) use begin::begin;
+pub(crate) use settings::Settings;
+
+/// How much is taken together into one commit.
+const TOGETHER_MAX: usize = 256;
+
+/// How long after a commit that failed the next one is tried: the disk is full, or read-only.
+const COMMIT_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// How long what is under way may go on after the agent was told to end. systemd waits longer.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether a run that waited for a reboot has ended: the unit that goes on with it is no child of ours.
+const SUSPENDED_ASKED_EVERY: Duration = Duration::from_secs(10);
+
+/// A run that somebody waits for.
+struct Hand {
+    job: Job,
+    subject: super::runner::Subject,
+    answer: Arc<Answer>,
+}
+
+/// Something that happened.
+enum Happened {
+    Asked(Box<Asked>),
+    Ended(RunId, Outcome),
+    Noticed(Box<Noticed>),
+    /// Whoever asked for a run has gone.
+    Gone(RunId),
+    /// It is time, or the clock was set.
+    Time,
+    Reload,
+    Stop,
+    /// The reboot did not come.
+    GoOn,
+}
+
+/// The executor, at work.
+pub(crate) struct Executor {
+    context: Arc<Context>,
+    settings: Settings,
+    machine: Arc<Machine>,
+    dispatcher: Dispatcher,
+    durable: Durable,
+    stopwatch: Stopwatch,
+    since_ms: u64,
+    /// What is wrong, by what it is wrong with.
+    problems: BTreeMap<String, Vec<String>>,
+    hands: HashMap<RunId, Hand>,
+    under_way: HashMap<RunId, CancellationToken>,
+    /// What follows and is not durable yet: nothing of it was done.
+    pending: Step,
+    wake_ms: Option<i64>,
+    reloaded_ms: u64,
+    /// Whether the machine is rebooted when nothing is under way any more.
+    wants_reboot: bool,
+    stopping_since: Option<Instant>,
+    tidy: Arc<Notify>,
+    happened: mpsc::Sender<Happened>,
+    inbox: Inbox,
+    watchers: Watchers,
+    /// What runs under way changed, as far as it was told.
+    touched: HashMap<RunId, HashSet<(String, String)>>,
+    /// Runs that ended, for whoever traces them.
+    traces: Traces,
+    /// How many runs that were due did not start.
+    dropped: u64,
+    looked_ms: u64,
+    _listening: Listening,
+    _lock: std::fs::File,
+}
+
+/// Everything that may happen.
+struct Inbox {
+    happened: mpsc::Receiver<Happened>,
+    desk: mpsc::Receiver<Asked>,
+    notices: mpsc::Receiver<Noticed>,
+    changes: Changes,
+    alarm: Alarm,
+    reload: Signal,
+    stop: [Signal; 2],
+}
+
+impl Inbox {
+    fn new(
+        happened: mpsc::Receiver<Happened>,
+        desk: mpsc::Receiver<Asked>,
+        notices: mpsc::Receiver<Noticed>,
+        changes: Changes,
+    ) -> anyhow::Result<Self> {
+        let on = |kind| signal(kind).context("signals");
+        Ok(Self {
+            happened,
+            desk,
+            notices,
+            changes,
+            alarm: Alarm::new().context("a timer")?,
+            reload: on(SignalKind::hangup())?,
+            stop: [on(SignalKind::terminate())?, on(SignalKind::interrupt())?],
+        })
+    }
+
+    /// The next thing that happens. What is left is not lost.
+    async fn next(
+        &mut self,
+        wake_ms: Option<i64>,
+        at_latest: Option<Duration>,
+        now_ms: i64,
+    ) -> anyhow::Result<Happened> {
+        let [terminate, interrupt] = &mut self.stop;
+        let wait = tokio::time::sleep(at_latest.unwrap_or(Duration::from_secs(86_400)));
+        Ok(tokio::select! {
+            Some(happened) = self.happened.recv() => happened,
+            Some(noticed) = self.notices.recv() => Happened::Noticed(Box::new(noticed)),
+            Some(asked) = self.desk.recv() => Happened::Asked(Box::new(asked)),
+            () = self.changes.next() => Happened::Reload,
+            _ = self.reload.recv() => Happened::Reload,
+            _ = terminate.recv() => Happened::Stop,
+            _ = interrupt.recv() => Happened::Stop,
+            at = self.alarm.until(wake_ms, now_ms) => { at.context("the alarm")?; Happened::Time }
+            () = wait => Happened::Time,
+        })
+    }
+
+    /// What has happened too, without waiting.
+    fn more(&mut self) -> Option<Happened> {
+        let happened = self.happened.try_recv().ok();
+        let noticed = || Some(Happened::Noticed(Box::new(self.notices.try_recv().ok()?)));
+        let happened = happened.or_else(noticed);
+        happened.or_else(|| Some(Happened::Asked(Box::new(self.desk.try_recv().ok()?))))
+    }
+}
+
+/// What the dispatcher asks of us.
+struct Permits<'a> {
+    #[expect(dead_code, reason = "what its policy permits is asked of it")]
+    machine: &'a Machine,
+}
+
+impl Shell for Permits<'_> {
+    fn new_run(&mut self) -> RunId {
+        RunId::new()
+    }
+
+    fn permits(&mut self, _: &Run, _: Option<&Order>) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+impl Executor {
+    /// Works until it is told to end.
+    pub(crate) async fn work(mut self, supervisor: &Supervisor) -> anyhow::Result<()> {
+        supervisor.ready();
+        loop {
+            let wake_ms = self.wake_ms;
+            let at_latest = self.at_latest(supervisor);
+            let happened = self.inbox.next(wake_ms, at_latest, self.now_ms()).await?;
+            supervisor.alive();
+            let is_reload = matches!(happened, Happened::Reload);
+            if is_reload {
+                supervisor.reloading();
+            }
+            self.take(happened);
+            for _ in 1..TOGETHER_MAX {
+                let Some(happened) = self.inbox.more() else { break };
+                self.take(happened);
+            }
+            self.commit();
+            if is_reload {
+                supervisor.ready();
+            }
+            if self.is_over() {
+                supervisor.stopping();
+                tracing::info!("the agent ends");
+                return Ok(());
+            }
+        }
+    }
+
+    /// How long nothing may happen.
+    fn at_latest(&self, supervisor: &Supervisor) -> Option<Duration> {
+        let is_suspended = self.dispatcher.runs().any(|run| run.stage == agent::Stage::Suspended);
+        let of_commit = (!is_empty(&self.pending)).then_some(COMMIT_AGAIN_AFTER);
+        let of_suspended = is_suspended.then_some(SUSPENDED_ASKED_EVERY);
+        let of_stop = self.stopping_since.map(|since| DRAIN_TIME_MAX.saturating_sub(since.elapsed()));
+        [of_commit, of_suspended, of_stop.map(|left| left.max(Duration::from_secs(1))), supervisor.alive_every()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn take(&mut self, happened: Happened) {
+        match happened {
+            Happened::Asked(asked) => self.answer(*asked),
+            Happened::Ended(run, outcome) => self.ended(run, outcome),
+            Happened::Noticed(noticed) => self.noticed(*noticed),
+            Happened::Gone(run) => {
+                if let Some(cancel) = self.under_way.get(&run) {
+                    cancel.cancel();
+                }
+                self.step(Input::Gone(run));
+            }
+            Happened::Time => {
+                self.look_after_suspended();
+                let day_ms = 86_400_000;
+                if self.context.clock.now_ms().abs_diff(self.reloaded_ms) >= day_ms {
+                    self.reload();
+                }
+                self.step(Input::Looked);
+            }
+            Happened::Reload => self.reload(),
+            Happened::GoOn => self.step(Input::GoOn),
+            Happened::Stop if self.stopping_since.is_some() => self.cancel_all(),
+            Happened::Stop => {
+                tracing::info!("the agent is told to end: what is under way comes to its end");
+                self.stopping_since = Some(Instant::now());
+                self.step(Input::Drain);
+            }
+        }
+        if self.stopping_since.is_some_and(|since| since.elapsed() >= DRAIN_TIME_MAX) {
+            self.cancel_all();
+        }
+    }
+
+    fn cancel_all(&self) {
+        self.under_way.values().for_each(CancellationToken::cancel);
+    }
+
+    fn ended(&mut self, run: RunId, outcome: Outcome) {
+        self.under_way.remove(&run);
+        self.traces.ended(run, outcome);
+        self.tidy.notify_one();
+        let (touched, data) = self.left_by(run);
+        self.step(Input::Ended { run, outcome, touched, data });
+        if outcome == Outcome::Suspended {
+            self.wants_reboot = true;
+            self.step(Input::Drain);
+        }
+    }
+
+    /// Puts something before the dispatcher. What follows waits for the next commit.
+    fn step(&mut self, input: Input) {
+        let now = Now { now_ms: self.now_ms(), elapsed: self.stopwatch.lap() };
+        self.looked_ms = self.context.clock.now_ms();
+        let step = self.dispatcher.step(input, now, &mut Permits { machine: &self.machine });
+        merge(&mut self.pending, step);
+    }
+
+    /// Makes durable what follows, and does it. What cannot be made durable is not done, and tried again.
+    fn commit(&mut self) {
+        let now_ms = self.context.clock.now_ms();
+        self.wake_ms = self.pending.wake_ms;
+        let written = tokio::task::block_in_place(|| self.durable.write(&self.pending, now_ms));
+        if let Err(error) = written {
+            let why = format!("{error:#}");
+            if self.problems.insert("state".to_owned(), vec![why.clone()]).is_none() {
+                tracing::error!(why, "nothing is started: what is decided cannot be written down");
+            }
+            return;
+        }
+        self.problems.remove("state");
+        let step = std::mem::take(&mut self.pending);
+        self.act(step);
+    }
+
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.context.clock.now_ms()).unwrap_or(i64::MAX)
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopping_since.is_some() && self.under_way.is_empty() && is_empty(&self.pending)
+    }
+}
+
+fn is_empty(step: &Step) -> bool {
+    step.changed.is_empty()
+        && step.told.is_empty()
+        && step.start.is_empty()
+        && step.cancel.is_empty()
+        && step.tickets.is_empty()
+}
+
+/// One step after another, as one.
+fn merge(first: &mut Step, then: Step) {
+    first.changed.extend(then.changed);
+    first.told.extend(then.told);
+    first.start.extend(then.start);
+    first.cancel.extend(then.cancel);
+    first.tickets.extend(then.tickets);
+    first.wake_ms = then.wake_ms;
+    first.is_drained = then.is_drained;
+}
+
+/// What a run that was handed back counts as.
+fn outcome(ended: &anyhow::Result<Ended>) -> Outcome {
+    match ended {
+        Ok(ended) => ended.outcome,
+        Err(error) if error.is::<crate::fault::Refused>() => Outcome::Refused,
+        Err(_) => Outcome::HostError,
+    }
+}

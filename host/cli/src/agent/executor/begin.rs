@@ -1,0 +1,230 @@
+//! How the executor begins: it is alone, what an earlier one left is put in order, and what was decided is known again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, TryLockError};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{Dispatcher, Input, Placed, Stage};
+use anyhow::{Context as _, bail};
+use contract::Class;
+use contract::run::Mode;
+use model::{capability, event};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{Executor, Happened, Inbox, Settings};
+use crate::agent::alarm::Stopwatch;
+use crate::agent::durable::Durable;
+use crate::agent::orders::{self, Changes};
+use crate::agent::socket::{self, Rights};
+use crate::agent::watchers::Watchers;
+use crate::context::Context;
+use crate::installed::{self, Plugins};
+use crate::machine::Machine;
+use crate::suspended::Waiting;
+use crate::vouched;
+
+/// What waits to be taken in. Whoever finds it full waits.
+const INBOX_MAX: usize = 1_024;
+
+/// How many decisions of an order are remembered from before.
+const REMEMBERED: u32 = 32;
+
+/// How often what was queued is sent, and what has expired is removed, where no run ends.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+
+/// After a run more runs may end: what is due after each is done once for all of them.
+const TIDY_AFTER: Duration = Duration::from_secs(2);
+
+/// Begins. Two agents never have one folder of state.
+pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::Result<Executor> {
+    let machine = Arc::new(Machine::open(&context, &BTreeMap::new())?);
+    let lock = only_one(&context)?;
+    drop(machine.take(Mode::Enforce, &context).await?);
+    let now_ms = context.clock.now_ms();
+    let durable = Durable::new(Arc::clone(&machine.store));
+    let kept = durable.states(now_ms)?;
+    let restored = Dispatcher::restore(kept, settings.limits, i64::try_from(now_ms).unwrap_or(i64::MAX));
+    let mut dispatcher = restored.dispatcher;
+    let names: Vec<String> = dispatcher.names().map(str::to_owned).collect();
+    for name in names {
+        dispatcher.remember(durable.decisions(&name, REMEMBERED)?.into_iter().rev());
+    }
+    let mut problems = BTreeMap::new();
+    for aside in restored.set_aside {
+        tracing::error!(key = aside.key, why = aside.why, "a state cannot be read, and was set aside");
+        problems.insert(format!("state {}", aside.key), vec![aside.why]);
+    }
+    let (happened, inbox) = mpsc::channel(INBOX_MAX);
+    let (desk, asked) = mpsc::channel(INBOX_MAX);
+    let rights = Rights { owner: rustix::process::geteuid().as_raw(), network: settings.network.map(|(user, _)| user) };
+    let path = settings.socket.clone();
+    let group = settings.network.map(|(_, group)| group);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    }
+    let stop = CancellationToken::new();
+    let listening = socket::listen(&path, group, rights, desk, stop);
+    let listening = listening.with_context(|| format!("the agent's socket {}", path.display()))?;
+    let changes = Changes::of(&[&settings.orders, &context.state.join("plugins")]);
+    let (notices, noticed) = mpsc::channel(INBOX_MAX);
+    let folder = context.state.join("noticed");
+    store::make_private_folder(&folder).with_context(|| format!("{}", folder.display()))?;
+    let tools = sources::Asked::from(&machine.device.backends);
+    let around = sources::Surroundings::new(Arc::clone(&context.clock), folder, tools);
+    let watchers = Watchers::new(around, notices);
+    let tidy = Arc::new(Notify::new());
+    tokio::spawn(keep_tidy(Arc::clone(&machine), Arc::clone(&context), settings.spool, Arc::clone(&tidy)));
+    let mut executor = Executor {
+        settings,
+        machine,
+        dispatcher,
+        durable,
+        stopwatch: Stopwatch::default(),
+        since_ms: now_ms,
+        problems,
+        hands: HashMap::new(),
+        under_way: HashMap::new(),
+        pending: agent::Step::default(),
+        wake_ms: None,
+        reloaded_ms: now_ms,
+        wants_reboot: false,
+        stopping_since: None,
+        tidy,
+        happened,
+        watchers,
+        touched: HashMap::new(),
+        traces: super::Traces::default(),
+        dropped: 0,
+        looked_ms: now_ms,
+        inbox: Inbox::new(inbox, asked, noticed, changes)?,
+        context,
+        _listening: listening,
+        _lock: lock,
+    };
+    executor.reload();
+    for run in restored.under_way {
+        executor.give_back(&run)?;
+    }
+    executor.commit();
+    tracing::info!(orders = executor.dispatcher.names().count(), socket = %path.display(), "the agent is at work");
+    Ok(executor)
+}
+
+fn only_one(context: &Context) -> anyhow::Result<File> {
+    let path = context.state.join("agent.lock");
+    let shown = || format!("the agent's lock {}", path.display());
+    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(shown)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("an agent runs already with the state in {}: `remit agent status`", context.state.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(shown),
+    }
+}
+
+/// After runs, and now and then: what is queued is sent, what has expired goes.
+async fn keep_tidy(machine: Arc<Machine>, context: Arc<Context>, spool: store::Limits, asked: Arc<Notify>) {
+    loop {
+        let is_asked = tokio::time::timeout(TIDY_EVERY, asked.notified()).await.is_ok();
+        if is_asked {
+            tokio::time::sleep(TIDY_AFTER).await;
+        }
+        machine.wind_up(Mode::Enforce, &context).await;
+        match machine.store.purge_runs(&spool, context.clock.now_ms()) {
+            Ok(purged) if purged.bytes == 0 => {}
+            Ok(purged) => {
+                let store::Purged { lines, runs, bytes, .. } = purged;
+                tracing::info!(lines, runs, bytes, "the records of old runs went, so that there is room for new ones");
+                if purged.is_more {
+                    asked.notify_one();
+                }
+            }
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "old records cannot be removed"),
+        }
+    }
+}
+
+impl Executor {
+    /// Reads orders and host policy anew. What cannot be read is told, and what was read before stays.
+    pub(super) fn reload(&mut self) {
+        self.reloaded_ms = self.context.clock.now_ms();
+        let is_of_file = |key: &String| key.starts_with("order ") || *key == "orders" || *key == "policy";
+        self.problems.retain(|key, _| !is_of_file(key));
+        match Machine::open(&self.context, &BTreeMap::new()) {
+            // One store a process: its commits are shared.
+            Ok(machine) => self.machine = Arc::new(Machine { store: Arc::clone(&self.machine.store), ..machine }),
+            Err(error) => drop(self.problems.insert("policy".to_owned(), vec![format!("{error:#}")])),
+        }
+        let read = match orders::read(&self.settings.orders) {
+            Ok(read) => read,
+            Err(error) => {
+                let why = format!("{error:#}");
+                tracing::error!(why, "the orders cannot be read: those from before stay");
+                self.problems.insert("orders".to_owned(), vec![why]);
+                return;
+            }
+        };
+        for (file, problems) in read.problems {
+            tracing::error!(file, problems = problems.join("; "), "an order cannot be read");
+            self.problems.insert(format!("order {file}"), problems);
+        }
+        let orders = read.orders.into_iter().map(|(name, order)| {
+            let class = class(&order, &self.context);
+            Placed { name, order, class }
+        });
+        let orders = orders.collect();
+        let device = agent::Device { key: self.key(), calendars: Vec::new() };
+        let facts = self.facts();
+        self.step(Input::Reloaded { orders, device, facts });
+        self.watch();
+    }
+
+    /// A secret of this device that never changes: its place in jitters follows from it.
+    fn key(&self) -> [u8; 32] {
+        let id = backends::device::device_id(&self.machine.device.shared).map(|id| id.to_string()).unwrap_or_default();
+        model::Digest::of(id.as_bytes()).hex().as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// What became of a run that was under way when an earlier agent ended.
+    fn give_back(&mut self, run: &agent::Run) -> anyhow::Result<()> {
+        let events = self.machine.store.events(run.id)?;
+        match event::end(&events) {
+            Some(ended) => self.ended(run.id, ended.outcome),
+            // It began, and its unit goes on with it, or nobody has rebooted yet.
+            None if Waiting::of(&events).is_some() && run.stage == Stage::Suspended => {}
+            None if Waiting::of(&events).is_some() => self.ended(run.id, model::Outcome::Suspended),
+            None => self.step(Input::Again(run.id)),
+        }
+        Ok(())
+    }
+
+    /// Whether runs that waited for a reboot have ended: the unit that goes on with them tells nobody.
+    pub(super) fn look_after_suspended(&mut self) {
+        let suspended: Vec<_> =
+            self.dispatcher.runs().filter(|run| run.stage == Stage::Suspended).map(|run| run.id).collect();
+        for run in suspended {
+            let ended = self.machine.store.events(run).ok().and_then(|events| event::end(&events).map(|it| it.outcome));
+            if let Some(outcome) = ended {
+                let _ = self.happened.try_send(Happened::Ended(run, outcome));
+            }
+        }
+    }
+}
+
+/// The highest class of what runs of an order may use. Of a plugin that is not there nobody knows, so it counts as the highest.
+fn class(order: &agent::Order, context: &Context) -> Class {
+    let looked = || {
+        let plugins = Plugins::open(None, context).ok()?;
+        let entries = installed::folder(context).ok()?.find_all(&order.plugin).ok()?;
+        let entry = entries.into_iter().find(|entry| entry.digest == order.digest)?;
+        let kept = plugins.load(entry, context).ok()?;
+        let wishes = vouched::wishes(&kept.plugin, order.parameters.clone());
+        let classes = wishes.iter().filter_map(|(name, _)| Some(capability::interface(name)?.class));
+        Some(classes.max().unwrap_or(Class::L0))
+    };
+    let class = looked().unwrap_or(Class::L4);
+    if order.changes() { class } else { class.min(Class::L1) }
+}

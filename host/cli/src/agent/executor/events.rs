@@ -1,0 +1,154 @@
+//! What was noticed, what runs of ours changed, and the tickets of breakers.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use agent::{Input, Occasion, Ticket, Touched, TripReason, Watch};
+use contract::ticket::{Draft, Kind, Level, RaiseTicket};
+use contract::types::{Effect, Severity};
+use model::{Event, Recorded, RunId, event};
+use serde_json::{Map, Value, json};
+use sources::Noticed;
+
+use super::Executor;
+
+/// How long a ticket may take. It goes into the store of this machine.
+const TICKET_TIME_MAX: Duration = Duration::from_secs(30);
+
+impl Executor {
+    pub(super) fn noticed(&mut self, noticed: Noticed) {
+        // What runs under way have changed by now may be what was noticed.
+        self.tell_touched();
+        self.step(Input::Noticed { order: noticed.order, notice: noticed.notice });
+    }
+
+    /// What the rules of all orders that stand watch.
+    pub(super) fn watch(&mut self) {
+        let watched = self.dispatcher.names().filter_map(|name| match &self.dispatcher.order(name)?.occasion {
+            Occasion::Event(trigger) => Some((name.to_owned(), trigger.watch.clone())),
+            Occasion::Schedule(_) => None,
+        });
+        let watched: BTreeMap<String, Watch> = watched.collect();
+        self.watchers.watch(watched);
+    }
+
+    /// What a filter sees of the device.
+    pub(super) fn facts(&self) -> Map<String, Value> {
+        let id = backends::device::device_id(&self.machine.device.shared).map(|id| id.to_string()).unwrap_or_default();
+        let device = &self.settings.device;
+        let facts = json!({
+            "id": id,
+            "client": device.client.as_ref().map(trust::Name::as_str).unwrap_or_default(),
+            "tags": device.tags().collect::<Vec<_>>(),
+            "os": std::env::consts::OS,
+        });
+        facts.as_object().cloned().unwrap_or_default()
+    }
+
+    /// What runs under way have announced to change, since it was told last: that is durable before it is done.
+    fn tell_touched(&mut self) {
+        let under_way: Vec<RunId> = self.under_way.keys().copied().collect();
+        for run in under_way {
+            let touched = self.untold(run);
+            if !touched.is_empty() {
+                self.step(Input::Touched { run, touched });
+            }
+        }
+    }
+
+    /// What a run changed, or announced, and was not told yet.
+    fn untold(&mut self, run: RunId) -> Vec<Touched> {
+        let changes = self.dispatcher.runs().any(|it| it.id == run && it.changes());
+        if !changes {
+            return Vec::new();
+        }
+        let events = self.machine.store.events(run).unwrap_or_default();
+        let told = self.touched.entry(run).or_default();
+        let touched = touched(&events).into_iter().filter(|it| told.insert((it.interface.clone(), it.target.clone())));
+        touched.collect()
+    }
+
+    /// What a run left behind, for whoever waits for its end.
+    pub(super) fn left_by(&mut self, run: RunId) -> (Vec<Touched>, Map<String, Value>) {
+        let touched = self.untold(run);
+        self.touched.remove(&run);
+        let mut data = Map::new();
+        let events = self.machine.store.events(run).unwrap_or_default();
+        if let Some(Event::Started(started)) = events.first().map(|first| &first.event) {
+            data.insert("plugin".to_owned(), json!(started.plugin));
+            data.insert("mode".to_owned(), json!(started.mode.word()));
+        }
+        if let Some(ended) = event::end(&events) {
+            data.insert("verdict".to_owned(), json!(ended.verdict.to_string()));
+        }
+        (touched, data)
+    }
+
+    /// Raises the ticket of a breaker. One that is raised again is the same one.
+    pub(super) fn raise(&self, ticket: Ticket) {
+        let machine = self.machine.clone();
+        tokio::spawn(async move {
+            let device = backends::device::device_id(&machine.device.shared).map(|id| id.to_string());
+            let caller = format!("order {}", ticket.order);
+            let deadline = Instant::now() + TICKET_TIME_MAX;
+            let cx = contract::Context::new("", &caller, &device.unwrap_or_default(), Vec::new(), deadline);
+            let raised = machine.device.backends.ticket.raise_ticket(&cx, &draft(&ticket)).await;
+            match raised {
+                Ok(_) => {
+                    tracing::warn!(order = ticket.order, "a breaker tripped: the order is off until somebody looks")
+                }
+                Err(error) => tracing::error!(order = ticket.order, %error, "a ticket could not be raised"),
+            }
+        });
+    }
+}
+
+/// What is told of a breaker that tripped.
+fn draft(Ticket { order, tripped }: &Ticket) -> RaiseTicket {
+    let why = match &tripped.why {
+        TripReason::TooOften { firings, within_ms } => {
+            format!("it would have run more than {firings} times in {} minutes", within_ms / 60_000)
+        }
+        TripReason::Circle { chain } => format!("orders set each other off in a circle: {}", chain.join(", then ")),
+    };
+    RaiseTicket {
+        ticket: Draft {
+            fingerprint: format!("agent/breaker/{order}/{}", tripped.number),
+            kind: Kind::Incident,
+            title: format!("The order `{order}` was switched off"),
+            body: format!(
+                "{why}. It starts nothing until somebody has looked.\n\n`remit agent explain {order}` tells what happened, \
+                 `remit agent resume {order}` switches it on again."
+            ),
+            impact: Level::Low,
+            urgency: Level::Medium,
+            severity: Severity::Warning,
+            attributes: Vec::new(),
+        },
+    }
+}
+
+/// What a run changed, or was about to change.
+fn touched(events: &[Recorded]) -> Vec<Touched> {
+    let (mut touched, mut answered) = (Vec::new(), HashSet::new());
+    let one = |interface: &str, function: &str, target: &str| Touched {
+        interface: interface.to_owned(),
+        function: function.to_owned(),
+        target: target.to_owned(),
+    };
+    for recorded in events {
+        if let Event::Called(called) = &recorded.event {
+            answered.insert(called.call);
+            let changed = called.effects.iter().filter(|effect| effect.effect != Effect::Unchanged);
+            touched.extend(changed.map(|effect| one(&called.interface, &called.function, &effect.target)));
+        }
+    }
+    for recorded in events {
+        if let Event::Intent { call, interface, function, targets, .. } = &recorded.event
+            && !answered.contains(call)
+        {
+            touched.extend(targets.iter().map(|target| one(interface, function, target)));
+        }
+    }
+    touched
+}

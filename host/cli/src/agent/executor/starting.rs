@@ -1,0 +1,183 @@
+//! Does what the dispatcher decided, once that is durable.
+
+use std::sync::Arc;
+
+use agent::{NotRun, Origin, RuleEvent, Run, Step, Told as Decided, What};
+use contract::run::{Event, Trigger, TriggerKind};
+use model::{Digest, Ended, RunId};
+use runtime::{NoObserver, Observer};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Executor, Hand, Happened, Input, outcome};
+use crate::agent::protocol::Told;
+use crate::agent::runner::{self, Listener, Subject};
+use crate::job::Job;
+
+impl Executor {
+    pub(super) fn act(&mut self, step: Step) {
+        for told in &step.told {
+            if matches!(told.what, What::NotStarted { .. }) {
+                self.dropped += 1;
+            }
+            self.tell_hand(told);
+            tracing::info!(order = told.order, what = serde_json::to_string(&told.what).ok(), "decided");
+        }
+        for run in step.cancel {
+            if let Some(cancel) = self.under_way.get(&run) {
+                cancel.cancel();
+            }
+        }
+        step.tickets.into_iter().for_each(|ticket| self.raise(ticket));
+        for run in step.start {
+            self.start(&run);
+        }
+        if step.is_drained && self.wants_reboot && self.stopping_since.is_none() {
+            self.reboot();
+        }
+    }
+
+    /// Whoever waits for a run by hand learns that it does not start.
+    fn tell_hand(&mut self, told: &Decided) {
+        let What::NotStarted { run, why } = &told.what else { return };
+        let Some(hand) = self.hands.remove(run) else { return };
+        let next = matches!(why, NotRun::Full | NotRun::Draining).then(|| "try again later".to_owned());
+        end(hand.answer, Told::Refused { reasons: vec![why.to_string()], next });
+    }
+
+    fn start(&mut self, run: &Run) {
+        let cancel = CancellationToken::new();
+        self.under_way.insert(run.id, cancel.clone());
+        let (context, machine, happened) = (self.context.clone(), self.machine.clone(), self.happened.clone());
+        let id = run.id;
+        if let Some(Hand { job, subject, answer }) = self.hands.remove(&id) {
+            answer.tell(Told::Began { run: id });
+            let observer: Arc<dyn Observer> = Arc::new(Listener(Arc::clone(&answer)));
+            tokio::spawn(async move {
+                let ended = runner::run(&job, subject, &machine, observer, cancel, &context).await;
+                let outcome = outcome(&ended);
+                end(answer, told(ended));
+                let _ = happened.send(Happened::Ended(id, outcome)).await;
+            });
+            return;
+        }
+        let Some((job, plugin, digest)) = self.job(run) else {
+            let _ = self.happened.try_send(Happened::Ended(id, model::Outcome::Refused));
+            return;
+        };
+        tokio::spawn(async move {
+            let subject = Subject::Digest { name: plugin.clone(), digest };
+            let ended = runner::run(&job, subject, &machine, Arc::new(NoObserver), cancel, &context).await;
+            if let Err(error) = &ended {
+                let why = format!("{error:#}");
+                tracing::error!(run = %id, why, "a run could not be");
+                runner::record_refusal(&job, (&plugin, digest), &machine, &why, &context);
+            }
+            let _ = happened.send(Happened::Ended(id, outcome(&ended))).await;
+        });
+    }
+
+    /// What a run of an order is.
+    fn job(&self, run: &Run) -> Option<(Job, String, Digest)> {
+        let name = run.order()?;
+        let order = self.dispatcher.order(name)?;
+        let mut device = self.settings.device.clone();
+        device.also(order.client.as_deref(), &order.tags);
+        let job = Job {
+            run: run.id,
+            mode: order.mode,
+            trigger: trigger(run),
+            given: order.parameters.clone(),
+            allow: order.allow.clone(),
+            roots: std::collections::BTreeMap::new(),
+            limits: Vec::new(),
+            plan: None,
+            recording: false,
+            device,
+            record: None,
+        };
+        Some((job, order.plugin.clone(), order.digest))
+    }
+
+    fn reboot(&mut self) {
+        let (machine, happened) = (Arc::clone(&self.machine), self.happened.clone());
+        self.wants_reboot = false;
+        tracing::info!("nothing is under way any more: the machine is rebooted, as a run was granted");
+        tokio::spawn(async move {
+            if let Err(error) = machine.device.machine.reboot().await {
+                tracing::error!(error = format!("{error:#}"), "the reboot that a run waits for");
+                let _ = happened.send(Happened::GoOn).await;
+            }
+        });
+    }
+
+    /// A hand run is put before the dispatcher.
+    pub(super) fn hand(&mut self, hand: Hand) {
+        let (id, gone, happened) = (hand.job.run, hand.answer.gone.clone(), self.happened.clone());
+        let mode = hand.job.mode;
+        let behind = self.dispatcher.runs().count();
+        if behind > 0 {
+            hand.answer.tell(Told::Waits { behind: u64::try_from(behind).unwrap_or(u64::MAX) });
+        }
+        self.hands.insert(id, hand);
+        tokio::spawn(async move {
+            gone.cancelled().await;
+            let _ = happened.send(Happened::Gone(id)).await;
+        });
+        let priority = agent::Priority::High;
+        self.step(Input::Asked(agent::HandRun { id, mode, priority, wait_ms: None }));
+    }
+}
+
+/// Says the last of it to whoever asked.
+fn end(answer: Arc<super::Answer>, told: Told) {
+    tokio::spawn(async move { answer.end(told).await });
+}
+
+fn told(ended: anyhow::Result<Ended>) -> Told {
+    match ended {
+        Ok(ended) => Told::Ended { ended: Box::new(ended) },
+        Err(error) => runner::told(&error),
+    }
+}
+
+/// Why an order's run starts, as its plugin reads it.
+fn trigger(run: &Run) -> Trigger {
+    let mut attributes = Vec::new();
+    let mut add = |name: &str, value: String| attributes.push((name.to_owned(), value));
+    if let Some(earlier) = run.retry_of {
+        add("retry-of", RunId::to_string(&earlier));
+        add("attempt", run.attempt.to_string());
+    }
+    let (kind, event) = match &run.origin {
+        Origin::Hand => (TriggerKind::ByHand, None),
+        Origin::Event { event, .. } => (TriggerKind::Event, Some(told_to_plugin(event))),
+        Origin::Schedule { firing, .. } => {
+            add("nominal-ms", firing.nominal_ms.to_string());
+            if firing.is_late {
+                add("misfired", "true".to_owned());
+            }
+            (TriggerKind::Schedule, None)
+        }
+    };
+    Trigger { kind, name: run.order().unwrap_or("by hand").to_owned(), event, attributes }
+}
+
+/// The event as its plugin reads it.
+fn told_to_plugin(event: &RuleEvent) -> Event {
+    let mut attributes = vec![
+        ("event-id".to_owned(), event.id.clone()),
+        ("subject".to_owned(), event.subject.clone()),
+        ("occurrences".to_owned(), event.occurrences.to_string()),
+    ];
+    if !event.chain.is_empty() {
+        attributes.push(("chain".to_owned(), event.chain.join(" > ")));
+    }
+    Event {
+        event_type: event.kind.clone(),
+        cause: event.cause.map(|run| run.to_string()),
+        at_ms: u64::try_from(event.at_ms).unwrap_or_default(),
+        data: Value::Object(event.data.clone()).to_string(),
+        attributes,
+    }
+}

@@ -1,0 +1,96 @@
+//! What the agent answers when it is asked how it is, and how a person reads it.
+
+use std::collections::BTreeMap;
+
+use model::RunId;
+use serde::{Deserialize, Serialize};
+
+/// How the agent is.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Status {
+    pub(crate) version: String,
+    pub(crate) pid: u32,
+    /// When it began, in milliseconds since 1970.
+    pub(crate) since_ms: u64,
+    /// Whether it is about to end, and starts nothing more.
+    pub(crate) is_draining: bool,
+    /// Whether somebody has paused all orders.
+    pub(crate) is_paused: bool,
+    pub(crate) orders: usize,
+    pub(crate) runs: Vec<RunRow>,
+    /// When it looks at the clock next, in milliseconds since 1970.
+    pub(crate) wake_ms: Option<i64>,
+    /// What is wrong, by what it is wrong with: a file, an order, a state.
+    pub(crate) problems: BTreeMap<String, Vec<String>>,
+}
+
+/// A run that waits or is under way.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct RunRow {
+    pub(crate) run: RunId,
+    /// None, where it is by hand.
+    pub(crate) order: Option<String>,
+    /// `waiting`, `under-way` or `suspended`.
+    pub(crate) stage: String,
+    pub(crate) since_ms: i64,
+}
+
+/// An order in a list.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct OrderRow {
+    pub(crate) order: String,
+    pub(crate) plugin: String,
+    pub(crate) mode: String,
+    /// The pattern, or the type of the event.
+    pub(crate) occasion: String,
+    /// `active`, `paused`, `tripped` or `invalid`.
+    pub(crate) state: String,
+    /// When it is due next, in milliseconds since 1970.
+    pub(crate) next_ms: Option<i64>,
+}
+
+/// Why an order ran, and why not.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Explained {
+    pub(crate) order: String,
+    /// Whether it stands; else it is gone, or cannot be.
+    pub(crate) stands: bool,
+    /// What speaks against a run now.
+    pub(crate) against: Vec<String>,
+    /// How many of its runs began today (UTC), and how many may.
+    pub(crate) runs_today: u32,
+    pub(crate) runs_today_max: Option<u32>,
+    /// What was decided, the latest first.
+    pub(crate) decided: Vec<Row>,
+    /// What is to come, with what speaks against it.
+    pub(crate) coming: Vec<Upcoming>,
+}
+
+/// Something that was decided.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Row {
+    /// When, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    /// A word for programs: `queued`, `started`, `ended`, or why not.
+    pub(crate) code: String,
+    /// For a person.
+    pub(crate) detail: String,
+    pub(crate) run: Option<RunId>,
+}
+
+/// A firing to come.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Upcoming {
+    /// When the pattern has it, in milliseconds since 1970.
+    pub(crate) nominal_ms: i64,
+    /// When this device has it, in milliseconds since 1970.
+    pub(crate) due_ms: i64,
+    /// Why it will not happen, as far as that is known.
+    pub(crate) refused: Option<String>,
+}

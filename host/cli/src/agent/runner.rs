@@ -1,0 +1,149 @@
+//! Runs what the queue lets start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::run::{LogLevel, Mode};
+use model::event::FORMAT;
+use model::{Digest, Ended, Event, Grants, Limits, Outcome, Started};
+use runtime::Observer;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::protocol::{Handed, Told};
+use super::socket::Answer;
+use crate::context::Context;
+use crate::fault::Refused;
+use crate::installed::{Plugins, Wanted};
+use crate::job::Job;
+use crate::keys;
+use crate::lock::MachineLock;
+use crate::machine::Machine;
+use crate::meant::{Found, Origin};
+use crate::vouched::Statements;
+
+/// How often a machine is asked for that a person's own process has: an undo, or what goes on after a reboot.
+const MACHINE_ASKED_EVERY: Duration = Duration::from_millis(200);
+
+/// What a run is of.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// What is installed, by its digest: what an order names.
+    Digest { name: String, digest: Digest },
+    /// What a person names, or brings along.
+    Handed { plugin: Handed, bytes: Option<Vec<u8>> },
+}
+
+impl Subject {
+    /// Finds it. Nobody vouches for it yet.
+    pub(crate) fn find(self, job: &Job, context: &Context) -> anyhow::Result<Found> {
+        match self {
+            Self::Digest { name, digest } => {
+                let plugins = Plugins::open(keys::believed(context)?, context)?;
+                let entries = plugins.folder.find_all(&name).unwrap_or_default();
+                let Some(entry) = entries.into_iter().find(|entry| entry.digest == digest) else {
+                    let reason = format!("`{name}` of {digest} is not installed");
+                    let next = Some(format!("`remit plugin install` it, of that digest; `remit plugin show {name}`"));
+                    return Err(Refused { next, ..Refused::because(vec![reason]) }.into());
+                };
+                let kept = plugins.load(entry, context)?;
+                let origin = Origin::Installed(Box::new(plugins.trust));
+                Ok(Found { plugin: kept.plugin, statements: kept.statements, path: name.into(), origin })
+            }
+            Self::Handed { plugin: Handed::Installed { name }, .. } => {
+                let plugins = Plugins::open(keys::believed(context)?, context)?;
+                let wanted = Wanted { device: &job.device, mode: job.mode, given: job.given.clone() };
+                let kept = plugins.meant(&name, &wanted, context)?;
+                let origin = Origin::Installed(Box::new(plugins.trust));
+                Ok(Found { plugin: kept.plugin, statements: kept.statements, path: name.into(), origin })
+            }
+            Self::Handed { plugin: Handed::File { statements, path }, bytes } => {
+                let plugin = artifact::verify_local(bytes.unwrap_or_default(), context.cache().ok().as_ref())?;
+                let statements = Statements::from_texts(&statements).map_err(anyhow::Error::from)?;
+                Ok(Found { plugin, statements, path: path.into(), origin: Origin::File })
+            }
+        }
+    }
+}
+
+/// Runs it to its end, on a machine that no other process changes meanwhile.
+pub(crate) async fn run(
+    job: &Job,
+    subject: Subject,
+    machine: &Machine,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+    context: &Context,
+) -> anyhow::Result<Ended> {
+    let found = subject.find(job, context)?;
+    let _machine = take(job.mode, &cancel, context).await?;
+    job.perform(found, machine, observer, cancel, context).await
+}
+
+/// A run that could not be has a record too, unless it has one: with all that is known of it, which is what was asked.
+pub(crate) fn record_refusal(job: &Job, subject: (&str, Digest), machine: &Machine, why: &str, context: &Context) {
+    let write = || -> anyhow::Result<()> {
+        if !machine.store.events(job.run)?.is_empty() {
+            return Ok(());
+        }
+        let (plugin, digest) = subject;
+        let started = Started {
+            format: FORMAT,
+            plugin: plugin.to_owned(),
+            version: String::new(),
+            digest,
+            runtime: None,
+            trust: "unknown".to_owned(),
+            mode: job.mode,
+            trigger: job.trigger.clone(),
+            parameters: Value::Object(job.given.clone()),
+            grants: Grants::default(),
+            limits: Limits::default(),
+            plan: None,
+            device: backends::device::device_id(&machine.device.shared)?.to_string(),
+            roots: BTreeMap::new(),
+            host: env!("CARGO_PKG_VERSION").to_owned(),
+            undoes: None,
+        };
+        let ended = Ended::by_host(Outcome::Refused, why);
+        let now = context.clock.now_ms();
+        let events = vec![(now, Event::Started(Box::new(started))), (now, Event::Ended(Box::new(ended)))];
+        Ok(machine.log(job.run)?.append(events)?)
+    };
+    if let Err(error) = write() {
+        tracing::error!(run = %job.run, error = format!("{error:#}"), "a refusal could not be recorded");
+    }
+}
+
+/// Asks for the machine until it is to be had. What was cancelled meanwhile is stopped by whoever runs it.
+async fn take(mode: Mode, cancel: &CancellationToken, context: &Context) -> anyhow::Result<Option<MachineLock>> {
+    while !cancel.is_cancelled() {
+        if let Some(lock) = MachineLock::try_take(&context.state, mode)? {
+            return Ok(Some(lock));
+        }
+        tokio::time::sleep(MACHINE_ASKED_EVERY).await;
+    }
+    Ok(None)
+}
+
+/// Tells whoever waits for a hand run how it goes.
+pub(crate) struct Listener(pub(crate) Arc<Answer>);
+
+impl Observer for Listener {
+    fn progress(&self, percent: u32, message: &str) {
+        self.0.tell(Told::Progress { percent, message: message.to_owned() });
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        self.0.tell(Told::Log { level, message: message.to_owned() });
+    }
+}
+
+/// How a run that could not be is told to whoever asked for it.
+pub(crate) fn told(error: &anyhow::Error) -> Told {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) => Told::Refused { reasons: refused.reasons.clone(), next: refused.next.clone() },
+        None => Told::Failed { why: error.chain().map(ToString::to_string).collect() },
+    }
+}

@@ -1,0 +1,57 @@
+use std::process::ExitCode;
+
+use tabled::Tabled;
+
+use crate::agent::client;
+use crate::agent::protocol::Ask;
+use crate::agent::report::Status;
+use crate::context::Context;
+use crate::output::{self, Format};
+
+/// Say how the agent is: what is under way, what waits, and what is wrong
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+#[derive(Tabled)]
+struct Row {
+    run: String,
+    order: String,
+    is: String,
+    since: String,
+}
+
+pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let value = client::ask(context, &Ask::Status).await?;
+    if context.output == Format::Json {
+        output::json(&value)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let status: Status = serde_json::from_value(value)?;
+    let state = match (status.is_draining, status.is_paused) {
+        (true, _) => "is about to end, and starts nothing",
+        (false, true) => "is paused: it starts no order's runs",
+        (false, false) => "is at work",
+    };
+    output::text(&format!(
+        "the agent {} {state} (process {}, since {})",
+        status.version,
+        status.pid,
+        output::time(status.since_ms)
+    ));
+    let next = status.wake_ms.map_or_else(|| "nothing".to_owned(), |ms| output::time(ms.try_into().unwrap_or(0)));
+    output::text(&format!("{} orders; it looks again at: {next}", status.orders));
+    let row = |it: crate::agent::report::RunRow| Row {
+        run: it.run.to_string(),
+        order: it.order.unwrap_or_else(|| "by hand".to_owned()),
+        is: it.stage,
+        since: output::time(it.since_ms.try_into().unwrap_or(0)),
+    };
+    let rows: Vec<Row> = status.runs.into_iter().map(row).collect();
+    if !rows.is_empty() {
+        output::table(&rows);
+    }
+    for (what, problems) in &status.problems {
+        output::text(&format!("wrong: {what}\n  {}", problems.join("\n  ")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
