@@ -15,9 +15,9 @@ pub(crate) struct Refused {
     pub(crate) reasons: Vec<String>,
     pub(crate) next: Option<String>,
     /// The same by their places, where it is a script that is wrong.
-    pub(crate) script: Option<script::Wrong>,
+    pub(crate) script: Option<Box<script::Wrong>>,
     /// The budget of the device that has no room, where it is one.
-    pub(crate) exhausted: Option<Exhausted>,
+    pub(crate) exhausted: Option<Box<Exhausted>>,
 }
 
 impl Refused {
@@ -30,7 +30,7 @@ impl Refused {
 impl From<script::Wrong> for Refused {
     fn from(wrong: script::Wrong) -> Self {
         let reasons = wrong.problems.iter().map(|it| it.shown(&wrong.file, &wrong.text).replace('\n', "\n  "));
-        Self { reasons: reasons.collect(), next: None, script: Some(wrong), exhausted: None }
+        Self { reasons: reasons.collect(), next: None, script: Some(Box::new(wrong)), exhausted: None }
     }
 }
 

@@ -16,6 +16,7 @@ use artifact::Plugin;
 use backends::secrets::Secrets;
 use backends::{Device, Policy, Shared};
 use contract::run::{LogLevel, Trigger, TriggerKind};
+use model::budget::{Allowance, Entry, NotBooked};
 use model::{Clock, Ended, Event, Grants, Limits, Manifest, Mode, Outcome, RunId, SystemClock};
 use runtime::{Compiler, Engine, MemoryRecorder, Observer, Options, Prepared, Recorder, Request};
 use serde_json::{Value, json};
@@ -61,6 +62,15 @@ impl Recorder for Kept {
     fn append(&mut self, events: Vec<(u64, Event)>) -> Result<(), String> {
         self.at_once.fetch_max(events.len(), Ordering::Relaxed);
         self.recorder.append(events)
+    }
+
+    fn append_charging(
+        &mut self,
+        events: &[(u64, Event)],
+        allowance: &Arc<Allowance>,
+        entry: Entry,
+    ) -> Result<Result<(), NotBooked>, String> {
+        self.recorder.append_charging(events, allowance, entry)
     }
 
     fn is_durable(&self) -> bool {

@@ -41,7 +41,9 @@ impl Alarm {
         match timerfd_settime(self.0.get_ref(), flags, &once) {
             // The clock was set since the last time: that is what is waited for.
             Err(Errno::CANCELED) => return Ok(()),
-            other => drop(other?),
+            other => {
+                other?;
+            }
         }
         loop {
             let mut ready = self.0.readable().await?;

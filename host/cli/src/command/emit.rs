@@ -29,7 +29,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         output::json(&told)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let orders: Vec<String> = serde_json::from_value(told["orders"].clone()).context("the agent's answer")?;
+    let orders: Vec<String> =
+        serde_json::from_value(told.get("orders").cloned().unwrap_or_default()).context("the agent's answer")?;
     match orders.is_empty() {
         true => output::say(&format!("note: no order waits for `{}`", args.name)),
         false => output::text(&format!("told: {}", orders.join(", "))),

@@ -79,7 +79,7 @@ impl<'a> Asked<'a> {
         }
         let exhausted = self.exhausted(machine, now_ms)?;
         reasons.extend(exhausted.iter().map(|exhausted| format!("{exhausted} (budget)")));
-        Ok((!reasons.is_empty()).then(|| Refused { exhausted, ..refused(reasons, machine) }))
+        Ok((!reasons.is_empty()).then(|| Refused { exhausted: exhausted.map(Box::new), ..refused(reasons, machine) }))
     }
 
     /// The budget of runs of its class, where that is spent.

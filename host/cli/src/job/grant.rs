@@ -153,7 +153,7 @@ fn try_record(
     };
     let ended = Ended::by_host(Outcome::Refused, refused.reasons.join("\n"));
     let now = context.clock.now_ms();
-    let exhausted = refused.exhausted.clone().map(Event::Exhausted);
+    let exhausted = refused.exhausted.as_deref().cloned().map(Event::Exhausted);
     let events = [Some(Event::Started(Box::new(started))), exhausted, Some(Event::Ended(Box::new(ended)))];
     let events = events.into_iter().flatten().map(|event| (now, event)).collect();
     Ok(machine.store.begin(request.run)?.append(events)?)

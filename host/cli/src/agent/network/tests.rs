@@ -192,7 +192,7 @@ fn run(number: u64) -> Value {
         "device": "dev_01ARZ3NDEKTSV4RRFFQ69G5FAV",
         "plugin": "disk-cleanup", "version": "1.2.3", "digest": "sha256:00", "mode": "enforce", "trigger": "schedule",
         "order": "nightly", "began-ms": 1_700_000_000_000_u64, "ended-ms": 1_700_000_002_000_u64,
-        "verdict": "fixed", "outcome": if number % 2 == 0 { "completed" } else { "timeout" },
+        "verdict": "fixed", "outcome": if number.is_multiple_of(2) { "completed" } else { "timeout" },
         "phases": [
             { "phase": "detect", "began-ms": 1_700_000_000_100_u64, "ended-ms": 1_700_000_001_000_u64 },
             { "phase": "remediate", "began-ms": 1_700_000_001_000_u64, "ended-ms": 1_700_000_002_000_u64 },
