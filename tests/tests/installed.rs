@@ -83,6 +83,7 @@ fn a_host_has_the_agent_installed_once_and_taken_back() {
     assert!(network <= 2.0, "{network}");
 
     // It runs as it is guarded, serves without an executor, and comes back.
+    host.run(&["systemctl", "mask", "--runtime", "remit-executor.service"]);
     host.run(&["systemctl", "start", "remit-agent.service"]);
     let main =
         || host.run(&["systemctl", "show", "--property=MainPID", "--value", "remit-agent.service"]).trim().to_owned();
@@ -105,6 +106,8 @@ fn a_host_has_the_agent_installed_once_and_taken_back() {
     wait_until("it serves after a reload", || scrape(&host).contains("200 OK"));
     host.run(&["systemctl", "kill", "--signal=KILL", "remit-agent.service"]);
     wait_until("it comes back", || !["0", &first].contains(&main().as_str()) && scrape(&host).contains("200 OK"));
+
+    host.run(&["systemctl", "unmask", "--runtime", "remit-executor.service"]);
 
     // What somebody broke is named, and put right; what they wrote stays.
     host.run(&["chmod", "777", "/var/lib/remit"]);
@@ -302,4 +305,92 @@ fn a_collector_takes_traces_where_there_is_no_ipv4() {
     let page = Command::new("nsenter").args(look).arg(ask).output().unwrap();
     let page = String::from_utf8(page.stdout).unwrap();
     assert!(page.contains("\nremit_orders 50\n") && page.contains("\nremit_traces_exported_total 1\n"), "{page}");
+}
+
+#[test]
+fn an_order_runs_on_an_installed_host_and_goes_on_over_kills_reloads_and_reboots() {
+    let mut host = host(need_root!());
+    host.run(&["/opt/remit", "agent", "install", "--binary"]);
+    let is_up = |host: &Host| host.output(&[REMIT, "agent", "status"]).status.success();
+    wait_until("the executor answers", || is_up(&host));
+    wait_until("the other half hears of it", || scrape(&host).contains("\nremit_executor_up 1\n"));
+    // Nobody vouches for it here, so each run is refused: that is decided, recorded and told all the same.
+    let order = "format = 1\nplugin = \"look\"\ndigest = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"\n\
+                 mode = \"detect\"\n[event]\nwatch = { type = \"emitted\", name = \"go\" }\n";
+    std::fs::write(host.path("/etc/remit/orders.d/told.toml"), order).unwrap();
+    let codes = |host: &Host| -> Vec<String> {
+        let told = host.output(&[REMIT, "agent", "explain", "told", "--output", "json"]).stdout;
+        let told: Value = serde_json::from_slice(&told).unwrap_or_default();
+        let rows = told["decided"].as_array().cloned().unwrap_or_default();
+        rows.iter().rev().map(|row| row["code"].as_str().unwrap().to_owned()).collect()
+    };
+    wait_until("the order stands", || codes(&host) == ["placed"]);
+    let mut runs = 0;
+    let mut run_one_more = |host: &Host| {
+        host.run(&[REMIT, "emit", "go"]);
+        runs += 1;
+        wait_until("it ran once more", || codes(host).iter().filter(|code| *code == "ended").count() == runs);
+    };
+    run_one_more(&host);
+    let main =
+        |host: &Host| host.run(&["systemctl", "show", "--property=MainPID", "--value", "remit-executor.service"]);
+    let first = main(&host);
+    host.run(&["systemctl", "reload", "remit-executor.service"]);
+    assert_eq!(main(&host), first, "a reload loses nothing");
+    run_one_more(&host);
+    host.run(&["systemctl", "kill", "--signal=KILL", "remit-executor.service"]);
+    wait_until("it comes back", || main(&host) != first && is_up(&host));
+    run_one_more(&host);
+    host.run(&[
+        "sh",
+        "-c",
+        "cp /opt/remit /usr/local/bin/remit.new && mv /usr/local/bin/remit.new /usr/local/bin/remit",
+    ]);
+    host.run(&["systemctl", "restart", "remit-executor.service"]);
+    wait_until("its own program was replaced", || is_up(&host));
+    run_one_more(&host);
+    let boot = host.boot_id();
+    host.run(&["systemctl", "reboot"]);
+    host.wait_for_reboot_after(&boot);
+    wait_until("it is there after the boot", || is_up(&host));
+    run_one_more(&host);
+    wait_until("the journal has its lines", || {
+        host.run(&["journalctl", "--unit=remit-executor.service", "--output=json"]).contains("the agent is at work")
+    });
+
+    // The other half may ask for little: taken over, it moves nothing.
+    const TAKEN_OVER: &str = "import json, socket, struct, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect('/run/remit/agent.sock')
+ask = sys.argv[1].encode()
+s.sendall(struct.pack('>I', len(ask)) + ask)
+head = s.recv(4, socket.MSG_WAITALL)
+sys.stdout.write(s.recv(struct.unpack('>I', head)[0], socket.MSG_WAITALL).decode())
+";
+    let as_network = |ask: &str| {
+        let id = |what: &str| host.run(&["id", what, "remit"]).trim().to_owned();
+        let (user, group) = (format!("--reuid={}", id("-u")), format!("--regid={}", id("-g")));
+        let asked = host.output(&["setpriv", &user, &group, "--clear-groups", "python3", "-c", TAKEN_OVER, ask]);
+        String::from_utf8_lossy(&asked.stdout).into_owned()
+    };
+    assert!(as_network(r#"{"ask":"metrics"}"#).contains("\"is\""), "{}", as_network(r#"{"ask":"metrics"}"#));
+    for ask in [
+        r#"{"ask":"emit","name":"go","data":{}}"#,
+        r#"{"ask":"pause","order":null}"#,
+        r#"{"ask":"resume","order":null}"#,
+        r#"{"ask":"explain","order":"told","count":1}"#,
+    ] {
+        assert!(as_network(ask).contains("\"refused\""), "{ask}: {}", as_network(ask));
+    }
+    let nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "python3",
+        "-c",
+        TAKEN_OVER,
+        r#"{"ask":"metrics"}"#,
+    ];
+    assert!(!host.output(&nobody).status.success(), "nobody else reaches it");
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use agent::{Input, Occasion, Scope, Stage, Told as Decided, Watch, What};
 use anyhow::bail;
+use model::event;
 use serde_json::{Map, Value};
 
 use super::{Answer, Asked, Executor, Hand};
@@ -118,9 +119,19 @@ impl Executor {
             against: explained.against.iter().map(ToString::to_string).collect(),
             runs_today: explained.runs_today.0,
             runs_today_max: explained.runs_today.1,
-            decided: log.iter().map(decided).collect(),
+            decided: log.iter().map(|told| self.in_full(decided(told))).collect(),
             coming: coming.collect(),
         })?)
+    }
+
+    /// With what the run's record says of its end.
+    fn in_full(&self, row: Row) -> Row {
+        let Some(run) = row.run.filter(|_| row.code == "ended") else { return row };
+        let events = self.machine.store.events(run).unwrap_or_default();
+        match event::end(&events).map(|ended| ended.detail.as_str()).filter(|detail| !detail.is_empty()) {
+            Some(why) => Row { detail: format!("{}: {why}", row.detail), ..row },
+            None => row,
+        }
     }
 
     fn pause(&mut self, order: Option<String>, is_paused: bool) -> anyhow::Result<Value> {

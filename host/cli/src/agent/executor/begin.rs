@@ -41,6 +41,11 @@ const TIDY_AFTER: Duration = Duration::from_secs(2);
 pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::Result<Executor> {
     let machine = Arc::new(Machine::open(&context, &BTreeMap::new())?);
     let lock = only_one(&context)?;
+    // Damage shows where it is read, which may be late. What is damaged is set aside, and the agent goes on.
+    match tokio::task::block_in_place(|| machine.store.check()) {
+        Ok(()) | Err(store::Error::Corrupt { .. }) => {}
+        Err(other) => return Err(other.into()),
+    }
     drop(machine.take(Mode::Enforce, &context).await?);
     let now_ms = context.clock.now_ms();
     let durable = Durable::new(Arc::clone(&machine.store));
@@ -52,6 +57,11 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         dispatcher.remember(durable.decisions(&name, REMEMBERED)?.into_iter().rev());
     }
     let mut problems = BTreeMap::new();
+    for aside in machine.store.set_aside() {
+        let aside = aside.display().to_string();
+        tracing::error!(aside, "what this device remembered was damaged, and was set aside");
+        problems.insert("memory".to_owned(), vec![format!("it was damaged, and was set aside: {aside}")]);
+    }
     for aside in restored.set_aside {
         tracing::error!(key = aside.key, why = aside.why, "a state cannot be read, and was set aside");
         problems.insert(format!("state {}", aside.key), vec![aside.why]);
