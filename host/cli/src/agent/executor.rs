@@ -199,7 +199,7 @@ impl Executor {
                 let Some(happened) = self.inbox.more() else { break };
                 self.take(happened);
             }
-            self.commit();
+            self.write_down();
             if is_reload {
                 supervisor.ready();
             }
@@ -281,7 +281,7 @@ impl Executor {
     }
 
     /// Makes durable what follows, and does it. What cannot be made durable is not done, and tried again.
-    fn commit(&mut self) {
+    fn write_down(&mut self) {
         let now_ms = self.context.clock.now_ms();
         self.wake_ms = self.pending.wake_ms;
         let written = tokio::task::block_in_place(|| self.durable.write(&self.pending, now_ms));

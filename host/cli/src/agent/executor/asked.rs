@@ -142,7 +142,7 @@ impl Executor {
         let scope = order.map_or(Scope::All, Scope::Order);
         self.step(if is_paused { Input::Paused(scope) } else { Input::Resumed(scope) });
         // Whoever is told that it is so may rely on it.
-        self.commit();
+        self.write_down();
         match self.problems.get("state") {
             Some(why) => bail!("it cannot be written down: {}", why.join("; ")),
             None => Ok(Value::Null),
@@ -156,7 +156,7 @@ impl Executor {
         };
         let orders: Vec<String> = self.dispatcher.names().filter(is_it).map(str::to_owned).collect();
         self.step(Input::Emitted { name, data, cause: None });
-        self.commit();
+        self.write_down();
         Ok(serde_json::json!({ "orders": orders }))
     }
 

@@ -117,7 +117,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
     for run in restored.under_way {
         executor.give_back(&run)?;
     }
-    executor.commit();
+    executor.write_down();
     tracing::info!(orders = executor.dispatcher.names().count(), socket = %path.display(), "the agent is at work");
     Ok(executor)
 }
