@@ -158,11 +158,13 @@ impl Device {
     }
 
     /// What it is counted among.
+    #[cfg(target_os = "linux")]
     pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().map(Name::as_str)
     }
 
     /// And of this client, and counted among these, as a standing order has it. A name that is none is nobody's.
+    #[cfg(target_os = "linux")]
     pub(crate) fn also<'a>(&mut self, client: Option<&str>, tags: impl IntoIterator<Item = &'a String>) {
         if let Some(client) = client {
             self.client = client.parse().ok();

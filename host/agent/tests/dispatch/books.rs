@@ -22,18 +22,20 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Whether enough happened to tell.
-    pub(crate) fn check(&self) {
-        assert!(self.started > 3_000 && self.retries > 100 && self.followed > 100, "{self:?}");
-        for place in ["before", "after", "between", "under way"] {
-            assert!(self.crashes.get(place).is_some_and(|count| *count > 50), "{place}: {self:?}");
-        }
-        for why in ["full", "replaced", "paused", "budget", "gone", "policy"] {
-            assert!(self.not_started.get(why).is_some_and(|count| *count > 0), "{why}: {self:?}");
-        }
-        for why in ["overlap", "misfire", "paused"] {
-            assert!(self.not_fired.get(why).is_some_and(|count| *count > 0), "{why}: {self:?}");
-        }
+    /// What has not happened often enough to tell.
+    pub(crate) fn lacks(&self) -> Vec<&'static str> {
+        let mut lacks = Vec::new();
+        let enough =
+            [("started", self.started > 3_000), ("retries", self.retries > 100), ("followed", self.followed > 50)];
+        lacks.extend(enough.into_iter().filter_map(|(what, is)| (!is).then_some(what)));
+        let often =
+            |counts: &BTreeMap<&'static str, u64>, what: &str, most| counts.get(what).is_some_and(|it| *it > most);
+        lacks
+            .extend(["before", "after", "between", "under way"].into_iter().filter(|it| !often(&self.crashes, it, 50)));
+        let not_started = ["full", "replaced", "paused", "budget", "gone", "policy"];
+        lacks.extend(not_started.into_iter().filter(|it| !often(&self.not_started, it, 0)));
+        lacks.extend(["overlap", "misfire", "paused"].into_iter().filter(|it| !often(&self.not_fired, it, 0)));
+        lacks
     }
 }
 
