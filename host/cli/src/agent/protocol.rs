@@ -157,7 +157,7 @@ mod tests {
         assert!(read::<Ask>(&mut &[][..]).await.unwrap().is_none(), "nobody asked");
         assert!(read::<Ask>(&mut &bytes[..bytes.len() - 1]).await.is_err());
         assert!(read::<Ask>(&mut &[0xff; 8][..]).await.is_err());
-        let unknown = br#"{"ask":"status","more":1}"#;
+        let unknown = br#"{"ask":"pause","order":null,"more":1}"#;
         let mut framed = u32::try_from(unknown.len()).unwrap().to_be_bytes().to_vec();
         framed.extend(unknown);
         assert!(read::<Ask>(&mut framed.as_slice()).await.is_err());

@@ -139,7 +139,7 @@ mod tests {
         let started = json!({ "event": "started", "format": 1, "plugin": "disk-cleanup", "version": "1.2.3",
             "digest": format!("sha256:{}", "0".repeat(64)), "trust": "approved", "mode": "dry-run",
             "trigger": { "kind": "schedule", "name": "nightly", "event": null, "attributes": [] },
-            "parameters": { "path": "/home/ada/secret" }, "grants": [], "limits": model::Limits::default(), "device": "dev_1",
+            "parameters": { "path": "/home/ada/secret" }, "grants": {}, "limits": model::Limits::default(), "device": "dev_1",
             "host": "0.1.0" });
         let ended = json!({ "event": "ended", "verdict": "planned", "outcome": "completed", "resources": model::event::Resources::default() });
         let phase = |name: &str| json!({ "event": "phase-started", "phase": name });
