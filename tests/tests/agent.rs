@@ -188,6 +188,10 @@ fn an_order_that_is_wrong_is_named_and_the_others_stand() {
     let _agent = site.start();
     let orders = site.told(&["agent", "orders"]);
     assert_eq!((orders.as_array().unwrap().len(), &orders[0]["order"]), (1, &json!("good")));
+    // Whoever asks does not change when it looks again.
+    let wakes: Vec<Value> = (0..3).map(|_| site.told(&["agent", "status"])["wake-ms"].clone()).collect();
+    let due = orders[0]["next-ms"].as_i64().unwrap();
+    assert!(wakes.iter().all(|it| it.as_i64().is_some_and(|at_ms| at_ms <= due)), "{wakes:?}");
     let status = site.told(&["agent", "status"]);
     let problems = &status["problems"]["order typo.toml"];
     assert_eq!(problems.as_array().unwrap().len(), 2, "{status}");

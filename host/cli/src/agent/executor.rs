@@ -277,13 +277,13 @@ impl Executor {
         let now = Now { now_ms: self.now_ms(), elapsed: self.stopwatch.lap() };
         self.looked_ms = self.context.clock.now_ms();
         let step = self.dispatcher.step(input, now, &mut Permits { machine: &self.machine });
+        self.wake_ms = step.wake_ms;
         merge(&mut self.pending, step);
     }
 
     /// Makes durable what follows, and does it. What cannot be made durable is not done, and tried again.
     fn write_down(&mut self) {
         let now_ms = self.context.clock.now_ms();
-        self.wake_ms = self.pending.wake_ms;
         let written = tokio::task::block_in_place(|| self.durable.write(&self.pending, now_ms));
         if let Err(error) = written {
             let why = format!("{error:#}");
@@ -321,7 +321,6 @@ fn merge(first: &mut Step, then: Step) {
     first.start.extend(then.start);
     first.cancel.extend(then.cancel);
     first.tickets.extend(then.tickets);
-    first.wake_ms = then.wake_ms;
     first.is_drained = then.is_drained;
 }
 
