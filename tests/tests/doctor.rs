@@ -179,15 +179,20 @@ fn loader() -> PathBuf {
 fn a_memory_that_does_not_open_is_found() {
     let remit = Remit::new();
     doctor(&remit).is_ok("store");
-    // What is not yet folded into the file is in its log.
-    let files = ["state.db", "state.db-wal"].map(|name| remit.state().join(name));
-    let whole = files.each_ref().map(|file| fs::read(file).unwrap());
-    for file in &files {
+    let (file, kept) = (remit.state().join("state.db"), remit.state().join("kept"));
+    fs::rename(&file, &kept).unwrap();
+    fs::create_dir(&file).unwrap();
+    doctor(&remit).complains("store", "failed", "state.db");
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&kept, &file).unwrap();
+    doctor(&remit).is_ok("store");
+    // One that is damaged is set aside, and there is a new one.
+    for file in ["state.db", "state.db-wal"].map(|name| remit.state().join(name)) {
         fs::write(file, "this is no database, and was one before".repeat(100)).unwrap();
     }
-    doctor(&remit).complains("store", "failed", "the store at");
-    files.iter().zip(whole).for_each(|(file, whole)| fs::write(file, whole).unwrap());
     doctor(&remit).is_ok("store");
+    let names = fs::read_dir(remit.state()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().any(|name| name.starts_with("state.db.corrupt-")));
 }
 
 #[test]
