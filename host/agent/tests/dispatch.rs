@@ -20,16 +20,16 @@ use dice::Dice;
 
 #[test]
 fn every_firing_has_one_account() {
-    live(if tests::soak!() { 300 } else { 3 }, false);
+    eprintln!("{:?}", live(if tests::soak!() { 300 } else { 3 }, false));
 }
 
 #[test]
 fn also_where_clocks_are_set_and_orders_change() {
-    live(if tests::soak!() { 300 } else { 3 }, true);
+    eprintln!("{:?}", live(if tests::soak!() { 300 } else { 3 }, true));
 }
 
 /// Devices drawn by lot live for a while, one after another, until everything has happened that there is to tell.
-fn live(worlds: usize, is_rough: bool) {
+fn live(worlds: usize, is_rough: bool) -> books::Totals {
     let mut dice = Dice(tests::seed());
     let mut totals = books::Totals::default();
     for lived in 0..worlds + WORLDS_MORE {
@@ -38,8 +38,8 @@ fn live(worlds: usize, is_rough: bool) {
         }
         Device::new(&mut dice, is_rough).live(400, &mut totals);
     }
-    eprintln!("{totals:?}");
     assert_eq!(totals.lacks(), [""; 0], "{totals:?}");
+    totals
 }
 
 /// However the dice fall, so many more show what three did not.
