@@ -47,7 +47,7 @@ impl Site {
         let digest = installed["installed"][0]["digest"].as_str().unwrap().to_owned();
         let orders = machine.folder("orders");
         let config = machine.folder("config").join("agent.toml");
-        fs::write(&config, format!("orders = {orders:?}\n[log]\nformat = \"stderr\"\n")).unwrap();
+        fs::write(&config, format!("orders = {orders:?}\nsite = \"berlin\"\n[log]\nformat = \"stderr\"\n")).unwrap();
         Self { msp, machine, orders, config, digest }
     }
 
@@ -257,7 +257,7 @@ fn an_event_runs_its_order_and_the_plugin_sees_it() {
     let site = Site::new();
     let watched = site.machine.folder("watched");
     let on = |event: &str| format!("[event]\n{event}\n");
-    site.order("told", &on("watch = { type = \"emitted\", name = \"deploy\" }\nfilter = \"event.data.ring == 1\""));
+    site.order("told", &on("watch = { type = \"emitted\", name = \"deploy\" }\nfilter = \"event.data.ring == 1 && device.site == 'berlin'\""));
     site.order("then", &on("watch = { type = \"run-finished\", order = \"told\" }"));
     let change = format!("watch = {{ type = \"file-change\", path = {:?} }}\ndebounce = \"3s\"", watched.join("it"));
     site.order("file", &on(&change));

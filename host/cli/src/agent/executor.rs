@@ -165,13 +165,11 @@ impl Inbox {
     }
 }
 
-/// What the dispatcher asks of us.
-struct Permits<'a> {
-    #[expect(dead_code, reason = "what its policy permits is asked of it")]
-    machine: &'a Machine,
-}
+/// What the dispatcher asks of us. The owner's policy is asked where a run is prepared (`job/device.rs`): who signed its plugin, and
+/// what it would be granted, is not known before, and what is refused there has a record.
+struct Ids;
 
-impl Shell for Permits<'_> {
+impl Shell for Ids {
     fn new_run(&mut self) -> RunId {
         RunId::new()
     }
@@ -276,7 +274,7 @@ impl Executor {
     fn step(&mut self, input: Input) {
         let now = Now { now_ms: self.now_ms(), elapsed: self.stopwatch.lap() };
         self.looked_ms = self.context.clock.now_ms();
-        let step = self.dispatcher.step(input, now, &mut Permits { machine: &self.machine });
+        let step = self.dispatcher.step(input, now, &mut Ids);
         self.wake_ms = step.wake_ms;
         merge(&mut self.pending, step);
     }

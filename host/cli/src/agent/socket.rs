@@ -70,13 +70,12 @@ impl Rights {
     }
 }
 
-/// Listens, until it is told to stop. What is asked goes to the desk, which is bounded: whoever asks too much waits.
+/// Listens, as long as the agent lives. What is asked goes to the desk, which is bounded: whoever asks too much waits.
 pub(crate) fn listen(
     path: &Path,
     group: Option<u32>,
     rights: Rights,
     desk: mpsc::Sender<Asked>,
-    stop: CancellationToken,
 ) -> io::Result<Listening> {
     // What a dead agent left behind listens no more; the lock on the state says that there is no other.
     match std::fs::remove_file(path) {
@@ -93,12 +92,8 @@ pub(crate) fn listen(
         loop {
             // Never closed.
             let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-            let stream = tokio::select! {
-                () = stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
             // Out of files, perhaps: others close some.
-            let Ok((stream, _)) = stream else {
+            let Ok((stream, _)) = listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };

@@ -11,7 +11,6 @@ use contract::Class;
 use contract::run::Mode;
 use model::{capability, event};
 use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use super::{Executor, Happened, Inbox, Settings};
 use crate::agent::alarm::Stopwatch;
@@ -74,8 +73,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
     }
-    let stop = CancellationToken::new();
-    let listening = socket::listen(&path, group, rights, desk, stop);
+    let listening = socket::listen(&path, group, rights, desk);
     let listening = listening.with_context(|| format!("the agent's socket {}", path.display()))?;
     let changes = Changes::of(&[&settings.orders, &context.state.join("plugins")]);
     let (notices, noticed) = mpsc::channel(INBOX_MAX);

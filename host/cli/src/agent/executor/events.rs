@@ -39,6 +39,7 @@ impl Executor {
         let facts = json!({
             "id": id,
             "client": device.client.as_ref().map(trust::Name::as_str).unwrap_or_default(),
+            "site": self.settings.site,
             "tags": device.tags().collect::<Vec<_>>(),
             "os": std::env::consts::OS,
         });

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) spool: store::Limits,
     /// The user and the group of the other half, where there is one: who may reach the socket, and ask a little.
     pub(crate) network: Option<(u32, u32)>,
+    /// Where it stands, for filters.
+    pub(crate) site: String,
     /// Whose device it is.
     pub(crate) device: Device,
 }
@@ -36,6 +38,7 @@ impl Settings {
         let age_ms = u64::from(config.spool.age_days_max).saturating_mul(DAY_MS);
         Ok(Self {
             orders: config.orders.clone(),
+            site: config.site.clone().unwrap_or_default(),
             socket: client::socket_of(config, context),
             limits: agent::Limits { waiting_max: count(config.queue_max), looking_max: count(config.detect_runs_max) },
             spool: store::Limits { bytes: config.spool.bytes_max, age_ms },

@@ -1,23 +1,20 @@
 //! The other half, as this one sees it: asked over a socket, one question a connection.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::numbers::Numbers;
 use super::trace::Ended;
+use crate::agent::protocol;
 
 /// It is on the same machine, and answers out of memory.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
-/// As much as either half says at once.
-const FRAME_BYTES_MAX: u32 = 8 << 20;
 
 /// Where the executor listens.
 pub(super) struct Executor {
@@ -63,24 +60,7 @@ impl Executor {
 
     async fn told(&self, ask: &Value) -> anyhow::Result<Value> {
         let mut stream = UnixStream::connect(&self.socket).await?;
-        write(&mut stream, ask).await?;
-        let mut length = [0; 4];
-        stream.read_exact(&mut length).await?;
-        let length = u32::from_be_bytes(length);
-        if length > FRAME_BYTES_MAX {
-            bail!("an answer of {length} bytes, and {FRAME_BYTES_MAX} are the most");
-        }
-        // What is only announced takes no memory.
-        let mut bytes = Vec::new();
-        stream.take(u64::from(length)).read_to_end(&mut bytes).await?;
-        Ok(serde_json::from_slice(&bytes)?)
+        protocol::write(&mut stream, ask).await?;
+        protocol::read(&mut stream).await?.context("it said nothing")
     }
-}
-
-/// A frame: a length of four bytes, and JSON.
-pub(super) async fn write(to: &mut UnixStream, message: &Value) -> io::Result<()> {
-    let bytes = serde_json::to_vec(message)?;
-    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    to.write_all(&length.to_be_bytes()).await?;
-    to.write_all(&bytes).await
 }

@@ -11,12 +11,13 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-use super::executor::{Executor, write};
+use super::executor::Executor;
 use super::export::{Counts, Exporter};
 use super::metrics::Page;
 use super::numbers::Usage;
 use super::{COLLECTOR, otlp, serve};
 use crate::agent::config::Listen;
+use crate::agent::protocol::write;
 
 type Answer = dyn Fn(&Value) -> Value + Send + Sync;
 
