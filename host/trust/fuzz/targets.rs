@@ -2,7 +2,10 @@
 //! get the corpus. None may panic, whatever the bytes, and what is read must be what was written.
 
 use model::Manifest;
-use trust::statement::{Approval, Assignment, Index, Plugin, Policy, Revocation, Root, Roster, Rotation, read, write};
+use trust::statement::{
+    Admission, Approval, Assignment, Enrolment, Hub, Index, Order, Pause, Plugin, Policy, Report, Revocation, Root,
+    Roster, Rotation, Session, read, write,
+};
 use trust::{Kind, Signed, Statement};
 
 /// A statement of any kind.
@@ -16,6 +19,13 @@ pub(crate) fn statement(bytes: &[u8]) {
     once::<Plugin>(bytes);
     once::<Revocation>(bytes);
     once::<Index>(bytes);
+    once::<Order>(bytes);
+    once::<Pause>(bytes);
+    once::<Admission>(bytes);
+    once::<Enrolment>(bytes);
+    once::<Session>(bytes);
+    once::<Report>(bytes);
+    once::<Hub>(bytes);
 }
 
 fn once<T: Statement>(bytes: &[u8]) {

@@ -43,6 +43,12 @@ impl Folder {
         Self(path)
     }
 
+    /// The folders that documents are put into, replaced in and removed from: as long as nothing is, what is believed stays.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let of_kinds = Kind::all().filter(|kind| kind.is_kept()).map(|kind| self.0.join(kind.word()));
+        [self.0.clone()].into_iter().chain(of_kinds).collect()
+    }
+
     /// Pins a root, once: another one needs another folder.
     pub fn pin(&self, trust: &Trust, root: &Signed) -> Result<(), Error> {
         let path = self.0.join("pin");
@@ -93,7 +99,7 @@ impl Folder {
         let mut trust = Trust::pinned(pin, root).map_err(refused)?;
         let later = roots.iter().skip(first.map_or(0, |at| at + 1));
         later.for_each(|(path, root)| restore(&mut trust, Kind::Root, path, root, &mut left_out));
-        for kind in Kind::all().filter(|kind| !matches!(kind, Kind::Root | Kind::Plugin | Kind::Index)) {
+        for kind in Kind::all().filter(|kind| kind.is_kept() && !matches!(kind, Kind::Root | Kind::Index)) {
             self.restore(kind, Some(&mut known), &mut trust, &mut left_out)?;
         }
         known.keep();

@@ -5,6 +5,7 @@
 //! [`Folder`] alone, and an agent is asked by [`Signer`] alone.
 
 mod belief;
+mod device;
 pub mod file;
 mod folder;
 mod json;
@@ -18,9 +19,13 @@ mod signer;
 pub mod statement;
 mod time;
 
-pub use belief::{Approved, Check, Decision, FirstUse, Place, Request, Taken, Trust};
+pub use belief::{
+    Approved, Asked, Chain, Check, Decision, FirstUse, Given, Opened, Ordered, Place, Replays, Reported, Request,
+    Taken, Trust,
+};
+pub use device::{Device, NotADevice};
 pub use folder::{Folder, Loaded};
-pub use key::{Key, NotAKey};
+pub use key::{Key, NotAKey, SessionKey};
 pub use name::{Name, Names, NotAName};
 pub use refusal::Refusal;
 pub use signature::{SIGNATURE_BYTES_MAX, SIGNATURES_MAX};

@@ -182,4 +182,68 @@ refusals! {
     /// Whose device is this?
     #[error("no assignment says whose the device {device} is")]
     "no-assignment" NoAssignment { device: String },
+
+    /// Of another root.
+    #[error("it is for those who pinned {found}, and pinned here is {pinned}: it belongs to another MSP")]
+    "other-tenant" OtherTenant { found: Digest, pinned: Digest },
+    /// An act whose time is over.
+    #[error("{what} counted until {until}")]
+    "too-late" TooLate { what: String, until: Time },
+    /// Before anybody could stop it.
+    #[error("it begins on {from}, and may not before {earliest}: what can destroy waits until somebody could have stopped it")]
+    "too-soon" TooSoon { from: Time, earliest: Time },
+    /// Somebody has to have signed, and did not.
+    #[error("the key {key} did not sign it, and nobody can in its place")]
+    "not-signed-by" NotSignedBy { key: String },
+    /// Technicians, of different people.
+    #[error("{found} of those who may decide that signed, with {keys} keys: {wanted} different people are needed")]
+    "too-few-technicians" TooFewTechnicians { found: usize, keys: usize, wanted: usize },
+    /// For the devices of others.
+    #[error("it is for devices of {clients}, and this one is of {client}")]
+    "not-for-client" NotForClient { clients: String, client: Name },
+    /// It was carried out.
+    #[error("this order was here on {since}, and is done: it is not done twice")]
+    "replayed" Replayed { since: Time },
+    /// Held back, and brought up after a later one.
+    #[error("the key {key} has counted to {kept}, and this order is number {found}: it is an old one, and is to be given anew")]
+    "counter-used" CounterUsed { key: String, kept: u64, found: u64 },
+    /// No room.
+    #[error("{most} orders wait here: no more are taken before some are done, or expired")]
+    "too-many-orders" TooManyOrders { most: usize },
+    /// Not yet.
+    #[error("it is due on {due}")]
+    "not-yet-due" NotYetDue { due: Time },
+    /// Somebody stopped it.
+    #[error("it was stopped, by number {serial}: {reason}; two technicians can let it go on")]
+    "paused" Paused { serial: u64, reason: String },
+    /// A plugin or a mode that nobody ordered.
+    #[error("the order says that `{field}` is `{wanted}`, and what is to run says `{found}`")]
+    "not-as-ordered" NotAsOrdered { field: &'static str, found: String, wanted: String },
+    /// More than was ordered.
+    #[error("it uses `{interface}`, which is {class}, and the order ends at {most}")]
+    "beyond-order" BeyondOrder { interface: String, class: contract::Class, most: contract::Class },
+    /// It would undo a later word.
+    #[error("it lets go on what was stopped on {stopped}, and is of {created}: it was about a stop before that one")]
+    "resumed-before" ResumedBefore { created: Time, stopped: Time },
+    /// Nobody stops so much.
+    #[error("whoever signed it stopped {most} things already: one that is for all of these clients' orders stops as much")]
+    "too-many-pauses" TooManyPauses { most: usize },
+    /// Nobody let devices in with this token.
+    #[error("no admission is for the token {token}: nobody lets in whoever has it")]
+    "no-admission" NoAdmission { token: String },
+    /// As many devices as may have joined.
+    #[error("{uses} devices may join with this token, and have")]
+    "admission-used-up" AdmissionUsedUp { uses: u32 },
+    /// A session with another hub.
+    #[error("the session is for the hub of {found}, and this one is of {wanted}")]
+    "other-hub" OtherHub { found: Digest, wanted: Digest },
+    /// A session that somebody could take.
+    #[error("the session is too long: it ends at most {most_seconds} seconds after it was signed")]
+    "session-too-long" SessionTooLong { most_seconds: i64 },
+    /// One was taken away.
+    #[error("result {found} comes after result {kept}: those between are missing")]
+    "result-gap" ResultGap { kept: u64, found: u64 },
+    /// Two histories.
+    #[error("the device {device} tells two different things as its result {sequence}: it was cloned, or put back, or somebody has its key")]
+    "result-forked" ResultForked { device: String, sequence: u64 },
 }

@@ -74,6 +74,18 @@ impl Signed {
         self.known = Some((kind, keys));
     }
 
+    /// With its signatures looked at, so that nobody has to again. One that does not hold is looked at, and told, each time.
+    #[must_use]
+    pub fn looked_at(mut self) -> Self {
+        if let Ok(kind) = self.kind() {
+            let signers = self.signers(kind);
+            if signers.refused.is_empty() {
+                self.know(kind, signers.keys);
+            }
+        }
+        self
+    }
+
     /// The keys that really signed, each once, and what is wrong with the other signatures. It says nothing of who they are.
     pub fn signers(&self, kind: Kind) -> Signers {
         if let Some((_, keys)) = self.known.as_ref().filter(|(of, _)| *of == kind) {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ssh_agent_client_rs::Client;
+use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 use zeroize::Zeroizing;
 
@@ -84,6 +85,11 @@ impl Signer {
             key = key.decrypt(passphrase.as_bytes()).map_err(|_| Error::Passphrase(path.to_owned()))?;
         }
         Ok(Self(Way::File(Box::new(key))))
+    }
+
+    /// With a key that is in memory: a token, and the key of a device that was just made.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(Way::File(Box::new(PrivateKey::from(Ed25519Keypair::from_seed(seed)))))
     }
 
     /// With a key that the agent at this socket has. It never leaves the agent.

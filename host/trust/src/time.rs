@@ -19,14 +19,20 @@ impl Time {
         Self(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
     }
 
+    /// In seconds since 1970: a number that goes up.
+    pub(crate) fn seconds(self) -> u64 {
+        u64::try_from(self.0.as_second()).unwrap_or_default()
+    }
+
     /// So many days later.
     #[must_use]
     pub fn plus_days(self, days: u32) -> Self {
         self.plus_seconds(i64::from(days) * 86_400)
     }
 
+    /// So many seconds later.
     #[must_use]
-    pub(crate) fn plus_seconds(self, seconds: i64) -> Self {
+    pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(Timestamp::from_second(self.0.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX))
     }
 }

@@ -7,7 +7,7 @@ use model::{Grants, capability};
 
 use super::{Document, Trust};
 use crate::signed::Signers;
-use crate::statement::{Approval, Assignment, Index, Policy, Revocation, Root, RootKey, Roster, Rotation, Seat};
+use crate::statement::{Approval, Index, Policy, Revocation, Root, RootKey, Roster, Rotation, Seat};
 use crate::{Key, Name, Names, Refusal, Statement, Time};
 
 /// How often a key may have come in the place of another since the last roster.
@@ -44,6 +44,16 @@ impl Role {
     }
 }
 
+/// What it takes to have technicians say something.
+pub(super) struct Act<'a> {
+    /// Whose it is: that key is one of those that sign. None: any of them.
+    pub(super) by: Option<&'a Key>,
+    /// So many different people.
+    pub(super) people: usize,
+    /// Each of them may say so when it was signed, and still at this time.
+    pub(super) now: Time,
+}
+
 /// Enough of the root's keys, of enough people.
 pub(super) fn by_root(root: &Root, signers: &Signers) -> Result<(), Vec<Refusal>> {
     let of_root: Vec<&RootKey> = root.keys.iter().filter(|it| signers.keys.contains(&it.key)).collect();
@@ -58,6 +68,17 @@ pub(super) fn by_root(root: &Root, signers: &Signers) -> Result<(), Vec<Refusal>
     let mut refusals = signers.refused.clone();
     refusals.push(short);
     Err(refusals)
+}
+
+/// Each of these keys signed.
+pub(super) fn signed_by<T: Statement>(document: &Document<T>, keys: &[&Key]) -> Result<(), Vec<Refusal>> {
+    let signers = document.signers();
+    let missing = keys.iter().filter(|key| !signers.keys.contains(key));
+    let missing: Vec<Refusal> = missing.map(|key| Refusal::NotSignedBy { key: key.fingerprint() }).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(signers.refused.iter().cloned().chain(missing).collect()),
+    }
 }
 
 /// The key that goes says so, and the key that comes is there.
@@ -87,9 +108,70 @@ impl Trust {
         for_client(seat, &policy.read.body.client).map_err(|refusal| vec![refusal])
     }
 
-    pub(super) fn by_technician(&self, assignment: &Document<Assignment>) -> Result<(), Vec<Refusal>> {
-        let seat = self.by_seat(Role::Technician, assignment, |_, _| Ok(()))?;
-        for_client(seat, &assignment.read.body.client).map_err(|refusal| vec![refusal])
+    /// Technicians who may say it, of as many different people as it takes; the one whose it is comes first.
+    pub(super) fn by_technicians<T: Statement>(
+        &self,
+        document: &Document<T>,
+        act: &Act,
+        fits: impl Fn(&Seat) -> Vec<Refusal>,
+    ) -> Result<Vec<&Seat>, Vec<Refusal>> {
+        self.roster_counts()?;
+        let (signers, created) = (document.signers(), document.read.created);
+        let mut refusals = signers.refused.clone();
+        let mut seats: Vec<(&Key, &Seat)> = Vec::new();
+        for key in &signers.keys {
+            match self.technician(key, created, act.now, &fits) {
+                Ok(seat) => seats.push((key, seat)),
+                Err(wrong) => refusals.extend(wrong),
+            }
+        }
+        if let Some(by) = act.by.filter(|by| !signers.keys.contains(by)) {
+            refusals.push(Refusal::NotSignedBy { key: by.fingerprint() });
+        }
+        let is_whose = |key: &Key| act.by.is_none_or(|by| by == key);
+        let (keys, is_there) = (seats.len(), seats.iter().any(|(key, _)| is_whose(key)));
+        seats.sort_by_key(|(key, _)| !is_whose(key));
+        let mut people: Vec<&Seat> = Vec::new();
+        for (_, seat) in seats {
+            if people.iter().all(|it| it.holder != seat.holder) {
+                people.push(seat);
+            }
+        }
+        let (found, wanted) = (people.len(), act.people);
+        if is_there && found >= wanted {
+            return Ok(people);
+        }
+        if found < wanted && keys > 0 {
+            refusals.push(Refusal::TooFewTechnicians { found, keys, wanted });
+        }
+        Err(refusals)
+    }
+
+    /// Whoever left does nothing under an old date, and whoever has a smaller seat now does no more than that: what was said fits
+    /// the seat of then and the one of now.
+    fn technician(
+        &self,
+        key: &Key,
+        created: Time,
+        now: Time,
+        fits: impl Fn(&Seat) -> Vec<Refusal>,
+    ) -> Result<&Seat, Vec<Refusal>> {
+        let seat_at = |at: Time| self.seat(Role::Technician, key, at).map_err(|refusal| vec![refusal]);
+        let (then, still) = (seat_at(created)?, seat_at(now.max(created))?);
+        let mut wrong = fits(then);
+        if still != then {
+            wrong.extend(fits(still));
+        }
+        match wrong.is_empty() {
+            true => Ok(still),
+            false => Err(wrong),
+        }
+    }
+
+    /// There is a roster, and the root of now signed it: a newer root may have left out who did.
+    pub(super) fn roster_counts(&self) -> Result<&Document<Roster>, Vec<Refusal>> {
+        let roster = self.roster.as_ref().ok_or_else(|| vec![Refusal::NoRoster])?;
+        by_root(self.root(), roster.signers()).map(|()| roster)
     }
 
     /// Somebody who may revoke at all, and not the root's keys: those end with the next root.
@@ -150,7 +232,7 @@ impl Trust {
     }
 
     /// The seat that a key had when it signed, and has not lost since.
-    fn seat(&self, role: Role, key: &Key, created: Time) -> Result<&Seat, Refusal> {
+    pub(super) fn seat(&self, role: Role, key: &Key, created: Time) -> Result<&Seat, Refusal> {
         let roster = self.roster().ok_or(Refusal::NoRoster)?;
         let seated = self.seated(key, created)?;
         let fingerprint = || key.fingerprint();
@@ -216,17 +298,24 @@ pub(super) fn may_approve(seat: &Seat, body: &Approval) -> Result<(), Vec<Refusa
         Some((interface, class)) => format!("`{interface}` is {class}, and the seat ends at {}", seat.class_max),
         None => return Ok(()),
     };
-    Err(vec![Refusal::OutOfScope { who: seat.holder.clone(), problem }])
+    Err(vec![out_of_scope(seat, problem)])
 }
 
-fn for_client(seat: &Seat, client: &Name) -> Result<(), Refusal> {
-    match seat.clients.cover(&Names::These(vec![client.clone()])) {
+pub(super) fn for_client(seat: &Seat, client: &Name) -> Result<(), Refusal> {
+    for_clients(seat, &Names::These(vec![client.clone()]))
+}
+
+pub(super) fn for_clients(seat: &Seat, clients: &Names) -> Result<(), Refusal> {
+    match seat.clients.cover(clients) {
         true => Ok(()),
         false => {
-            let problem = format!("it is about the client `{client}`, and the seat is for {}", seat.clients);
-            Err(Refusal::OutOfScope { who: seat.holder.clone(), problem })
+            Err(out_of_scope(seat, format!("it is about the clients {clients}, and the seat is for {}", seat.clients)))
         }
     }
+}
+
+pub(super) fn out_of_scope(seat: &Seat, problem: String) -> Refusal {
+    Refusal::OutOfScope { who: seat.holder.clone(), problem }
 }
 
 /// The first interface above a class, and its class.

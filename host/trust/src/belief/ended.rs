@@ -42,6 +42,12 @@ impl Ended {
         })
     }
 
+    /// Whether a statement was ended, whatever it says.
+    pub(super) fn check_statement(&self, what: &str, digest: Digest) -> Result<(), Refusal> {
+        let ended = self.statements.iter().find(|row| row.what == digest);
+        ended.map_or(Ok(()), |row| Err(Refusal::Revoked { what: what.to_owned(), reason: row.reason.clone() }))
+    }
+
     /// Whether an approval of a plugin was made before the plugin was retired, and was not revoked itself.
     pub(super) fn check_approval(
         &self,
@@ -50,10 +56,7 @@ impl Ended {
         approval: Digest,
         created: Time,
     ) -> Result<(), Refusal> {
-        let of_statement = self.statements.iter().find(|row| row.what == approval);
-        if let Some(row) = of_statement {
-            return Err(Refusal::Revoked { what: format!("the approval `{name}`"), reason: row.reason.clone() });
-        }
+        self.check_statement(&format!("the approval `{name}`"), approval)?;
         self.retired(plugin, Some(created)).map_or(Ok(()), Err)
     }
 
@@ -86,25 +89,25 @@ impl Ended {
 }
 
 impl Trust {
+    /// Works out what follows from all documents together: after each that was taken, or once after all were restored.
+    ///
     /// The root's revocations first, then the reviewers' whose keys these left, then the publishers': else a stolen key would
     /// keep its word by taking away that of those who may end it.
-    pub(super) fn work_out_ended(&self) -> Ended {
-        if self.revocations.is_empty() {
-            return Ended::default();
-        }
-        let mut so_far = Self { ended: Ended::default(), ..self.clone() };
+    pub(crate) fn settle(&mut self) {
+        self.ended = Ended::default();
+        let revocations = std::mem::take(&mut self.revocations);
         let (by_root, others): (Vec<_>, Vec<_>) =
-            self.revocations.values().partition(|it| authority::by_root(self.root(), it.signers()).is_ok());
-        by_root.into_iter().for_each(|it| so_far.ended.add(it, None));
+            revocations.values().partition(|it| authority::by_root(self.root(), it.signers()).is_ok());
+        by_root.into_iter().for_each(|it| self.ended.add(it, None));
         let (by_reviewer, others): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(|it| so_far.by_seat(Role::Reviewer, it, |_, _| Ok(())).is_ok());
-        by_reviewer.into_iter().for_each(|it| so_far.ended.add(it, None));
+            others.into_iter().partition(|it| self.by_seat(Role::Reviewer, it, |_, _| Ok(())).is_ok());
+        by_reviewer.into_iter().for_each(|it| self.ended.add(it, None));
         let by_publisher: Vec<(&Document<Revocation>, Name)> = others
             .into_iter()
-            .filter(|it| so_far.by_revoker(it).is_ok())
-            .filter_map(|it| Some((it, so_far.by_seat(Role::Publisher, it, |_, _| Ok(())).ok()?.holder.clone())))
+            .filter(|it| self.by_revoker(it).is_ok())
+            .filter_map(|it| Some((it, self.by_seat(Role::Publisher, it, |_, _| Ok(())).ok()?.holder.clone())))
             .collect();
-        by_publisher.into_iter().for_each(|(it, by)| so_far.ended.add(it, Some(&by)));
-        so_far.ended
+        by_publisher.into_iter().for_each(|(it, by)| self.ended.add(it, Some(&by)));
+        self.revocations = revocations;
     }
 }

@@ -40,6 +40,6 @@ impl Standing for Assignment {
 }
 
 /// A key as the name of a file: a fingerprint has a slash in it.
-pub(super) fn file_name_of(key: &Key) -> String {
+pub(crate) fn file_name_of(key: &Key) -> String {
     model::Digest::of(key.to_string().as_bytes()).hex()
 }

@@ -3,15 +3,22 @@
 //! What was received is what is verified; nothing is written anew for it. A statement has one form: what would be written from
 //! what was understood must be what was read, so whatever is not understood is found, and one meaning has one spelling.
 
+mod admission;
 mod approval;
 mod assignment;
+mod enrolment;
+mod hub;
 mod index;
 mod key;
+mod order;
+mod pause;
 mod plugin;
 mod policy;
+mod result;
 mod revocation;
 mod root;
 mod roster;
+mod session;
 
 use std::fmt;
 
@@ -22,15 +29,25 @@ use serde_json::{Map, Value};
 
 use crate::{Refusal, Time, json};
 
+pub use admission::Admission;
 pub use approval::Approval;
 pub use assignment::Assignment;
+pub use enrolment::Enrolment;
+pub use hub::Hub;
 pub use index::{Index, Listed, Release};
 pub use key::Rotation;
+pub use order::{Gate, Order, OrderedPlugin, Ring};
+pub use pause::Pause;
 pub use plugin::{Form, Plugin};
 pub use policy::Policy;
+pub use result::Report;
 pub use revocation::{End, Revocation};
 pub use root::{Root, RootKey};
 pub use roster::{Roster, Seat};
+pub use session::Session;
+
+pub(crate) use assignment::file_name_of;
+pub(crate) use session::SECONDS_MAX as SESSION_SECONDS_MAX;
 
 /// The most bytes of any statement: what is larger is not even asked for its kind.
 pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
@@ -59,6 +76,20 @@ pub enum Kind {
     Revocation,
     /// What there is to install.
     Index,
+    /// What devices are to do.
+    Order,
+    /// What they are not to begin.
+    Pause,
+    /// Whose devices are that join with a token.
+    Admission,
+    /// A device that joins.
+    Enrolment,
+    /// Who asks for a while.
+    Session,
+    /// What became of an order.
+    Result,
+    /// Where the hub is.
+    Hub,
 }
 
 /// What there is to know of a kind.
@@ -69,20 +100,29 @@ struct Row {
     /// domain belongs to this project: behind the `@` stands what its media types begin with, which ends no domain's name.
     namespace: &'static str,
     bytes_max: usize,
+    /// Whether a host keeps it, and believes it again. The others are looked at when they come, and are somebody else's to keep.
+    is_kept: bool,
 }
 
 /// A kind of statement is a file beside this one, and a row.
 #[rustfmt::skip]
-const ROWS: [Row; 9] = [
-    Row { kind: Kind::Root, word: "root", namespace: "remit-root@vnd.remit", bytes_max: 32 << 10 },
-    Row { kind: Kind::Roster, word: "roster", namespace: "remit-roster@vnd.remit", bytes_max: 256 << 10 },
-    Row { kind: Kind::Policy, word: "policy", namespace: "remit-policy@vnd.remit", bytes_max: 32 << 10 },
-    Row { kind: Kind::Assignment, word: "assignment", namespace: "remit-assignment@vnd.remit", bytes_max: 8 << 10 },
-    Row { kind: Kind::Key, word: "key", namespace: "remit-key@vnd.remit", bytes_max: 4 << 10 },
-    Row { kind: Kind::Approval, word: "approval", namespace: "remit-approval@vnd.remit", bytes_max: 64 << 10 },
-    Row { kind: Kind::Plugin, word: "plugin", namespace: "remit-plugin@vnd.remit", bytes_max: 4 << 10 },
-    Row { kind: Kind::Revocation, word: "revocation", namespace: "remit-revocation@vnd.remit", bytes_max: 64 << 10 },
-    Row { kind: Kind::Index, word: "index", namespace: "remit-index@vnd.remit", bytes_max: STATEMENT_BYTES_MAX },
+const ROWS: [Row; 16] = [
+    Row { kind: Kind::Root, word: "root", namespace: "remit-root@vnd.remit", bytes_max: 32 << 10, is_kept: true },
+    Row { kind: Kind::Roster, word: "roster", namespace: "remit-roster@vnd.remit", bytes_max: 256 << 10, is_kept: true },
+    Row { kind: Kind::Policy, word: "policy", namespace: "remit-policy@vnd.remit", bytes_max: 32 << 10, is_kept: true },
+    Row { kind: Kind::Assignment, word: "assignment", namespace: "remit-assignment@vnd.remit", bytes_max: 8 << 10, is_kept: true },
+    Row { kind: Kind::Key, word: "key", namespace: "remit-key@vnd.remit", bytes_max: 4 << 10, is_kept: true },
+    Row { kind: Kind::Approval, word: "approval", namespace: "remit-approval@vnd.remit", bytes_max: 64 << 10, is_kept: true },
+    Row { kind: Kind::Plugin, word: "plugin", namespace: "remit-plugin@vnd.remit", bytes_max: 4 << 10, is_kept: false },
+    Row { kind: Kind::Revocation, word: "revocation", namespace: "remit-revocation@vnd.remit", bytes_max: 64 << 10, is_kept: true },
+    Row { kind: Kind::Index, word: "index", namespace: "remit-index@vnd.remit", bytes_max: STATEMENT_BYTES_MAX, is_kept: true },
+    Row { kind: Kind::Order, word: "order", namespace: "remit-order@vnd.remit", bytes_max: 64 << 10, is_kept: false },
+    Row { kind: Kind::Pause, word: "pause", namespace: "remit-pause@vnd.remit", bytes_max: 32 << 10, is_kept: true },
+    Row { kind: Kind::Admission, word: "admission", namespace: "remit-admission@vnd.remit", bytes_max: 8 << 10, is_kept: true },
+    Row { kind: Kind::Enrolment, word: "enrolment", namespace: "remit-enrolment@vnd.remit", bytes_max: 4 << 10, is_kept: true },
+    Row { kind: Kind::Session, word: "session", namespace: "remit-session@vnd.remit", bytes_max: 4 << 10, is_kept: false },
+    Row { kind: Kind::Result, word: "result", namespace: "remit-result@vnd.remit", bytes_max: 4 << 10, is_kept: false },
+    Row { kind: Kind::Hub, word: "hub", namespace: "remit-hub@vnd.remit", bytes_max: 8 << 10, is_kept: true },
 ];
 
 impl Kind {
@@ -109,6 +149,11 @@ impl Kind {
     /// The most bytes.
     pub fn bytes_max(self) -> usize {
         self.row().bytes_max
+    }
+
+    /// Whether a host keeps it in its folder.
+    pub(crate) fn is_kept(self) -> bool {
+        self.row().is_kept
     }
 }
 
@@ -257,6 +302,7 @@ fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
         _ => false,
     }
 }

@@ -3,12 +3,16 @@
 use model::Digest;
 
 use super::indexes::index;
+use super::samples;
 use super::world::{World, key, name, names, signed, time};
-use crate::statement::{self, Approval, Assignment, End, Index, Plugin, Policy, Revocation, Root, Roster, Rotation};
+use crate::statement::{
+    self, Admission, Approval, Assignment, End, Enrolment, Hub, Index, Order, Pause, Plugin, Policy, Report,
+    Revocation, Root, Roster, Rotation, Session,
+};
 use crate::{Kind, Refusal, Signed, Statement, json};
 
 /// What format 1 looked like when it was made. These stay as they are; a format 2 comes beside them.
-const OLD: [(Kind, &[u8]); 9] = [
+const OLD: [(Kind, &[u8]); 16] = [
     (Kind::Root, include_bytes!("golden/root.signed")),
     (Kind::Roster, include_bytes!("golden/roster.signed")),
     (Kind::Policy, include_bytes!("golden/policy.signed")),
@@ -18,10 +22,17 @@ const OLD: [(Kind, &[u8]); 9] = [
     (Kind::Plugin, include_bytes!("golden/plugin.signed")),
     (Kind::Revocation, include_bytes!("golden/revocation.signed")),
     (Kind::Index, include_bytes!("golden/index.signed")),
+    (Kind::Order, include_bytes!("golden/order.signed")),
+    (Kind::Pause, include_bytes!("golden/pause.signed")),
+    (Kind::Admission, include_bytes!("golden/admission.signed")),
+    (Kind::Enrolment, include_bytes!("golden/enrolment.signed")),
+    (Kind::Session, include_bytes!("golden/session.signed")),
+    (Kind::Result, include_bytes!("golden/result.signed")),
+    (Kind::Hub, include_bytes!("golden/hub.signed")),
 ];
 
 /// One of every kind, as it is written now.
-fn new() -> [(Kind, Signed); 9] {
+fn new() -> [(Kind, Signed); 16] {
     let mut world = World::new();
     world.plugin.contract = Some(semver::Version::new(0, 1, 0));
     world.said.body.contract = world.plugin.contract.clone();
@@ -39,6 +50,7 @@ fn new() -> [(Kind, Signed); 9] {
         statements: vec![Digest::of(b"a statement")],
         reason: "a laptop was stolen".to_owned(),
     };
+    let (pin, today) = (Digest::of(world.root.signed().statement()), "2026-11-22T11:00:00Z");
     [
         (Kind::Root, world.root.signed()),
         (Kind::Roster, world.roster.signed()),
@@ -49,6 +61,13 @@ fn new() -> [(Kind, Signed); 9] {
         (Kind::Plugin, world.said.signed()),
         (Kind::Revocation, signed(created, &revocation, &["rob"])),
         (Kind::Index, signed(created, &index(), &["remit"])),
+        (Kind::Order, signed(today, &samples::order(pin), &["tess"])),
+        (Kind::Pause, signed(today, &samples::pause(), &["tess"])),
+        (Kind::Admission, signed(today, &samples::admission(), &["tess"])),
+        (Kind::Enrolment, signed(today, &samples::enrolment(pin), &["token", "device"])),
+        (Kind::Session, signed(today, &samples::session(), &["device"])),
+        (Kind::Result, signed(today, &samples::report(pin, Digest::of(b"the order")), &["device"])),
+        (Kind::Hub, signed(today, &samples::hub(), &["ann", "ben"])),
     ]
 }
 
@@ -66,6 +85,13 @@ fn reads(kind: Kind, bytes: &[u8]) -> Result<(), Refusal> {
         Kind::Plugin => only::<Plugin>(bytes),
         Kind::Revocation => only::<Revocation>(bytes),
         Kind::Index => only::<Index>(bytes),
+        Kind::Order => only::<Order>(bytes),
+        Kind::Pause => only::<Pause>(bytes),
+        Kind::Admission => only::<Admission>(bytes),
+        Kind::Enrolment => only::<Enrolment>(bytes),
+        Kind::Session => only::<Session>(bytes),
+        Kind::Result => only::<Report>(bytes),
+        Kind::Hub => only::<Hub>(bytes),
     }
 }
 

@@ -4,39 +4,58 @@
 mod documents;
 mod form;
 mod keys;
+mod orders;
+mod pauses;
+mod places;
 mod plugin;
+mod sessions;
 
 use std::collections::BTreeSet;
 
+use super::scene::Scene;
 use super::world::{World, key, sign, signed};
 use crate::statement::{End, Revocation, Roster};
 use crate::{Kind, Refusal, Signed};
 
 /// What is done, the errors that it meets and no others, and its control: the world as it is, or nearly so.
-type Attack = (&'static str, fn(&mut World), &'static [&'static str], fn(&mut World));
+type Attack<W = World> = (&'static str, fn(&mut W), &'static [&'static str], fn(&mut W));
 
+/// On an order, and on what a fleet does about orders.
+const ON_ORDERS: [&[Attack<Scene>]; 4] = [orders::ATTACKS, pauses::ATTACKS, places::ATTACKS, sessions::ATTACKS];
+
+/// On whether a plugin may run.
 const ATTACKS: [&[Attack]; 4] = [form::ATTACKS, keys::ATTACKS, documents::ATTACKS, plugin::ATTACKS];
 
-fn as_it_is(_: &mut World) {}
+fn as_it_is<W>(_: &mut W) {}
 
-#[test]
-fn each_attack_meets_its_own_errors_and_its_control_goes_through() {
-    for (name, attack, expected, control) in ATTACKS.into_iter().flatten() {
-        let outcome_of = |change: &fn(&mut World)| {
-            let mut world = World::new();
+fn check<W, T: std::fmt::Debug>(
+    attacks: &[&[Attack<W>]],
+    new: fn() -> W,
+    outcome: fn(&W) -> Result<T, BTreeSet<&'static str>>,
+) {
+    for (name, attack, expected, control) in attacks.iter().copied().flatten() {
+        let outcome_of = |change: &fn(&mut W)| {
+            let mut world = new();
             change(&mut world);
-            world.outcome()
+            outcome(&world)
         };
-        let met = outcome_of(attack).map(|approved| format!("{approved:?}")).expect_err(name);
+        let met = outcome_of(attack).expect_err(name);
         assert_eq!(met, expected.iter().copied().collect::<BTreeSet<_>>(), "{name}");
         assert!(outcome_of(control).is_ok(), "the control of {name}: {:?}", outcome_of(control));
     }
 }
 
 #[test]
+fn each_attack_meets_its_own_errors_and_its_control_goes_through() {
+    check(&ATTACKS, World::new, World::outcome);
+    check(&ON_ORDERS, Scene::new, Scene::outcome);
+}
+
+#[test]
 fn each_error_has_its_attack() {
-    let met: BTreeSet<&str> =
-        ATTACKS.into_iter().flatten().flat_map(|(_, _, expected, _)| *expected).copied().collect();
+    let on_orders = ON_ORDERS.into_iter().flatten().flat_map(|(_, _, expected, _)| *expected);
+    let met = ATTACKS.into_iter().flatten().flat_map(|(_, _, expected, _)| *expected).chain(on_orders);
+    let met: BTreeSet<&str> = met.copied().collect();
     let all: BTreeSet<&str> = Refusal::CODES.iter().copied().collect();
     assert_eq!(met.symmetric_difference(&all).collect::<Vec<_>>(), Vec::<&&str>::new());
     assert_eq!(all.len(), Refusal::CODES.len(), "a code means one thing");
