@@ -7,7 +7,7 @@ use super::gate::Moment;
 use super::state::{self, Burst, Kept, LEVELS_BYTES_MAX, Level, RuleState, SUBJECTS_MAX, Stage};
 use super::{Rule, RuleDecision, TripReason, Unfired};
 use crate::schedule::NOW_MS_MAX;
-use crate::{Change, Look, Notice, Reason};
+use crate::{Change, Look, Notice, Reason, Watch};
 
 /// How long after the agent's start a source may take to raise what holds: one that asks a package manager takes minutes.
 const CONFIRM_MS: i64 = 600_000;
@@ -60,14 +60,18 @@ impl Rule {
                     waits.push(state.started_ms.saturating_add(CONFIRM_MS).saturating_sub(state.awake_ms));
                 }
                 Stage::Holding => waits.push(self.holds_in_ms(state, level)),
-                Stage::Due => waits.extend(self.again_in_ms(state)),
+                Stage::Due => {
+                    waits.extend(self.place_in_ms(state, level.told.as_deref()).or_else(|| self.again_in_ms(state)));
+                }
                 Stage::InBurst | Stage::Done => {}
             }
         }
         if let Some(burst) = &state.burst {
             match self.counts_in_ms(state, burst) {
                 left_ms if left_ms > 0 => waits.push(left_ms),
-                _ => waits.extend(self.again_in_ms(state)),
+                _ => {
+                    waits.extend(self.place_in_ms(state, burst.told.as_deref()).or_else(|| self.again_in_ms(state)));
+                }
             }
         }
         // The clock may have been set back since the last look.
@@ -160,12 +164,14 @@ impl Rule {
             Ok((chain, cause)) => Kept::of(notice, chain, cause),
             Err(reason) => return state.tell(reason, once(notice), &mut now.out),
         };
-        if self.debounce_ms > 0 {
+        if self.debounce_ms > 0 || state.burst.is_some() {
             state.join(kept);
             return;
         }
         match self.may_fire(state, now) {
             Ok(manner) => self.fire(state, kept, 1, manner, now),
+            // The run that is under way may have looked before. What the file ends with is not lost.
+            Err(Reason::Overlap) if matches!(self.watch, Watch::FileChange { .. }) => state.join(kept),
             Err(reason) => state.tell(reason, once(notice), &mut now.out),
         }
     }
@@ -233,7 +239,11 @@ impl Rule {
         else {
             return;
         };
+        if self.place_in_ms(state, state.levels.get(at).and_then(|level| level.told.as_deref())).is_some() {
+            return;
+        }
         let decided = self.may_fire(state, now);
+        self.note_opening(state, &decided);
         let Some(level) = state.levels.get_mut(at) else { return };
         let once = (1, at_ms, at_ms);
         match decided {
@@ -271,8 +281,13 @@ impl Rule {
                 burst.last = Kept { chain, ..last.clone() };
             }
         }
+        if self.place_in_ms(state, burst.told.as_deref()).is_some() {
+            return Some(burst);
+        }
         let times = burst.times();
-        match self.may_fire(state, now) {
+        let decided = self.may_fire(state, now);
+        self.note_opening(state, &decided);
+        match decided {
             Err(reason) if reason != Reason::Expired && (is_levels || reason.is_rate()) => {
                 wait(&mut burst.told, reason, times, &mut now.out);
                 return Some(burst);

@@ -4,7 +4,12 @@ use model::RunId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::state::json_bytes;
 use crate::{Change, Manner, Reason};
+
+/// The most bytes of what a source told that are kept where it is told why a run is due: a thousand of those are kept of each
+/// order, and the run's record has all of it.
+const TOLD_BYTES_MAX: usize = 1 << 10;
 
 /// What one notice or one look decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +57,37 @@ pub struct RuleEvent {
     /// The run of ours that brought it about, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<RunId>,
+}
+
+impl RuleEvent {
+    /// As it is told: what a source told at length is left out, and how much that was is said.
+    pub(crate) fn told(&self) -> Self {
+        let (mut data, mut left, mut dropped) = (Map::new(), TOLD_BYTES_MAX, 0);
+        for (name, value) in &self.data {
+            let bytes = name.len() + json_bytes(value);
+            match left.checked_sub(bytes) {
+                Some(rest) => {
+                    left = rest;
+                    data.insert(name.clone(), value.clone());
+                }
+                None => dropped += bytes,
+            }
+        }
+        if dropped > 0 {
+            data.insert("dropped-bytes".to_owned(), dropped.into());
+        }
+        Self {
+            id: self.id.clone(),
+            kind: self.kind.clone(),
+            at_ms: self.at_ms,
+            subject: self.subject.clone(),
+            change: self.change,
+            data,
+            occurrences: self.occurrences,
+            chain: self.chain.clone(),
+            cause: self.cause,
+        }
+    }
 }
 
 /// What did not fire, for one reason.

@@ -3,7 +3,8 @@
 use super::decide::RuleLook;
 use super::state::{FIRED_MAX, Kept, RuleState};
 use super::{Breaker, HOUR_MS, Rule, RuleDecision, RuleEvent, RuleFiring, TripReason, Tripped};
-use crate::{Manner, Occupancy, Reason};
+use crate::schedule::permit::timestamp;
+use crate::{Against, Manner, Occupancy, Reason};
 
 /// What is asked again though nothing says when: a run that ends and an order that goes on are told to whoever calls, who looks.
 const AGAIN_MS: i64 = 60_000;
@@ -69,6 +70,43 @@ impl Rule {
             return Err(Reason::MaxPerHour);
         }
         self.overlap.meet(now.occupancy)
+    }
+
+    /// What speaks against a firing at this moment, a while after the last look, with such runs of its order.
+    pub(crate) fn against(&self, state: &RuleState, now_ms: i64, occupancy: Occupancy) -> Vec<Against> {
+        let since_ms = now_ms.saturating_sub(state.looked_ms).max(0);
+        let until = |reason: Reason, left_ms: Option<i64>| {
+            let left_ms = left_ms?.saturating_sub(since_ms);
+            (left_ms > 0).then(|| Against::new(reason, Some(now_ms.saturating_add(left_ms))))
+        };
+        let breaker = state.tripped.as_ref().map(|_| Against::new(Reason::Breaker, None));
+        let cooldown = until(Reason::Cooldown, self.cooldown_in_ms(state));
+        let quota = until(Reason::MaxPerHour, self.quota_in_ms(state));
+        let overlap = self.overlap.meet(occupancy).err().map(|reason| Against::new(reason, None));
+        [self.permit.against(now_ms), breaker, cooldown, quota, overlap].into_iter().flatten().collect()
+    }
+
+    /// What waits for a window waits for one that opens then.
+    pub(super) fn note_opening(&self, state: &mut RuleState, decided: &Result<Manner, Reason>) {
+        state.opens_ms = match decided {
+            Err(Reason::Window | Reason::Blackout { .. }) => self.permit.opens_ms(state.looked_ms),
+            Err(Reason::NotStarted) => self.permit.start_ms,
+            _ => return,
+        };
+    }
+
+    /// How long until this device's place in the opening for which something waited; nothing, where it has come, or where it
+    /// waited for none.
+    pub(super) fn place_in_ms(&self, state: &RuleState, told: Option<&str>) -> Option<i64> {
+        let has_waited = matches!(told, Some("window" | "blackout" | "not-started"));
+        let now_ms = state.looked_ms;
+        let opened_ms = state.opens_ms.filter(|opened_ms| has_waited && self.jitter_ms > 0 && *opened_ms <= now_ms)?;
+        self.permit.admits(now_ms).ok()?;
+        let most_ms = opened_ms.saturating_add(self.jitter_ms).min(self.permit.expires_ms.unwrap_or(i64::MAX));
+        // Squeezed into what is open, so that the last device too fires inside.
+        let end = self.permit.ahead().open_until(timestamp(opened_ms), timestamp(most_ms)).ok()?;
+        let place_ms = self.place.of_ms(end.as_millisecond().saturating_sub(opened_ms).max(0));
+        Some(opened_ms.saturating_add(place_ms).saturating_sub(now_ms)).filter(|&left_ms| left_ms > 0)
     }
 
     /// Switches the rule off, once.

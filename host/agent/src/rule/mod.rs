@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 
 use self::filter::Filter;
 use crate::schedule::permit::{Permit, Written, keep, parsed, zone};
+use crate::schedule::{Place, jitter};
 use crate::{BadSchedule, Device, Overlap, Reason, Watch, text};
 
 pub use self::cause::{Attribution, RecentRun, Touched, attribute};
@@ -58,6 +59,8 @@ pub struct Rule {
     breaker: Breaker,
     overlap: Overlap,
     permit: Permit,
+    jitter_ms: i64,
+    place: Place,
 }
 
 /// How often a rule may fire before it is switched off.
@@ -97,6 +100,7 @@ impl Rule {
         // Who allows more in an hour does not want to be stopped at ten.
         let usual = Breaker { firings: max_per_hour.unwrap_or(0).max(BREAKER.firings), ..BREAKER };
         let breaker = keep(trigger.breaker.as_deref().map_or(Ok(usual), breaker), "breaker", &mut problems);
+        let jitter_ms = keep(jitter(trigger.jitter.as_deref()), "jitter", &mut problems).unwrap_or_default();
         let overlap = keep(parsed(trigger.overlap.as_deref()), "overlap", &mut problems);
         let zone = keep(window_zone(trigger), "zone", &mut problems).flatten().unwrap_or(TimeZone::UTC);
         let written = Written {
@@ -120,6 +124,8 @@ impl Rule {
                 breaker,
                 overlap,
                 permit,
+                jitter_ms,
+                place: Place::of(&device.key, order),
             }),
             _ => Err(BadSchedule(problems)),
         }

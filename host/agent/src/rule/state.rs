@@ -54,6 +54,8 @@ pub struct RuleState {
     /// The oldest first.
     pub(super) levels: VecDeque<Level>,
     pub(super) burst: Option<Burst>,
+    /// When the windows open for which levels wait, by the clock on the wall.
+    pub(super) opens_ms: Option<i64>,
     /// When it fired last, in real time; the oldest first.
     pub(super) fired_ms: VecDeque<i64>,
     /// How often it fired, ever.
@@ -152,6 +154,7 @@ impl RuleState {
             watched: String::new(),
             levels: VecDeque::new(),
             burst: None,
+            opens_ms: None,
             fired_ms: VecDeque::new(),
             firings: 0,
             tripped: None,
@@ -232,7 +235,7 @@ pub(super) fn subject(text: &str) -> String {
     )
 }
 
-fn json_bytes<T: Serialize + ?Sized>(value: &T) -> usize {
+pub(super) fn json_bytes<T: Serialize + ?Sized>(value: &T) -> usize {
     serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
 }
 
@@ -251,6 +254,8 @@ struct Form {
     levels: VecDeque<Level>,
     #[serde(default)]
     burst: Option<Burst>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    opens_ms: Option<i64>,
     #[serde(default)]
     fired_ms: VecDeque<i64>,
     #[serde(default)]
@@ -281,7 +286,7 @@ impl TryFrom<Form> for RuleState {
         if form.watched.len() > WATCHED_BYTES {
             form.watched.clear();
         }
-        let Form { looked_ms, real_ms, awake_ms, started_ms, watched, levels, burst, .. } = form;
+        let Form { looked_ms, real_ms, awake_ms, started_ms, watched, levels, burst, opens_ms, .. } = form;
         let Form { fired_ms, firings, tripped, trips, tallies, .. } = form;
         Ok(Self {
             looked_ms,
@@ -291,6 +296,7 @@ impl TryFrom<Form> for RuleState {
             watched,
             levels,
             burst,
+            opens_ms,
             fired_ms,
             firings,
             tripped,
@@ -302,7 +308,7 @@ impl TryFrom<Form> for RuleState {
 
 impl From<RuleState> for Form {
     fn from(state: RuleState) -> Self {
-        let RuleState { looked_ms, real_ms, awake_ms, started_ms, watched, levels, burst, .. } = state;
+        let RuleState { looked_ms, real_ms, awake_ms, started_ms, watched, levels, burst, opens_ms, .. } = state;
         let RuleState { fired_ms, firings, tripped, trips, tallies, .. } = state;
         Self {
             format: FORMAT,
@@ -313,6 +319,7 @@ impl From<RuleState> for Form {
             watched,
             levels,
             burst,
+            opens_ms,
             fired_ms,
             firings,
             tripped,

@@ -53,6 +53,10 @@ pub struct EventTrigger {
     /// The time zone of windows that name none. Where there are such windows, it is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// Levels that waited for a window fire later by this device's place in it: `30m`, at most 24 hours. Devices that wait for the
+    /// same window do not begin at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<String>,
     /// Runs start in one of these; at any time, where none of them concerns the order's class. At most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<Window>,

@@ -5,7 +5,7 @@ use model::RunId;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Change, Device, Elapsed, EventTrigger, Look, Notice, Occupancy, RecentRun, Rule, RuleDecision, RuleFiring,
+    Change, Device, Elapsed, EventTrigger, Found, Look, Notice, Occupancy, RecentRun, Rule, RuleDecision, RuleFiring,
     RuleLook, RuleState, TripReason, text,
 };
 
@@ -71,14 +71,19 @@ impl Bench {
     }
 
     pub(super) fn notice(&mut self, subject: &str, change: Change, data: Value) -> Vec<String> {
+        self.found(subject, change, data, None)
+    }
+
+    /// The same, where somebody looked what is there.
+    pub(super) fn found(&mut self, subject: &str, change: Change, data: Value, found: Option<Found>) -> Vec<String> {
         let Value::Object(data) = data else { panic!("an object") };
-        let notice = Notice { at_ms: self.now_ms, subject: subject.to_owned(), change, data, cause: None };
+        let notice = Notice { at_ms: self.now_ms, subject: subject.to_owned(), change, data, cause: None, found };
         self.call(Some(&notice), Self::awake(0))
     }
 
     pub(super) fn caused(&mut self, change: Change, cause: RunId) -> Vec<String> {
-        let notice =
-            Notice { at_ms: self.now_ms, subject: String::new(), change, data: Map::new(), cause: Some(cause) };
+        let (at_ms, subject, cause) = (self.now_ms, String::new(), Some(cause));
+        let notice = Notice { at_ms, subject, change, data: Map::new(), cause, found: None };
         self.call(Some(&notice), Self::awake(0))
     }
 

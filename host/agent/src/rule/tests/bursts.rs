@@ -41,6 +41,25 @@ fn without_debounce_each_counts() {
 }
 
 #[test]
+fn a_file_that_changes_during_a_run_starts_one_after_it() {
+    let mut bench = Bench::new(FILE);
+    bench.happen("/etc/a");
+    bench.occupancy = Occupancy::Running;
+    assert_eq!(bench.happen("/etc/a"), ["overlap, waits"]);
+    assert_eq!(bench.happen("/etc/b"), NONE);
+    bench.pass("5m");
+    bench.occupancy = Occupancy::Idle;
+    assert_eq!(bench.look(), ["fire /etc/b x2", "debounce"], "one run, with the last of it");
+    assert_eq!(bench.happen("/etc/a"), ["fire /etc/a"], "and nothing waits any more");
+    // What says nothing of how things are is over.
+    let mut told = Bench::new("watch = { type = \"emitted\", name = \"x\" }\n");
+    told.occupancy = Occupancy::Running;
+    assert_eq!(told.happen("x"), ["overlap"]);
+    told.occupancy = Occupancy::Idle;
+    assert_eq!(told.look(), NONE);
+}
+
+#[test]
 fn levels_come_in_bursts_too() {
     let mut bench = Bench::new(&format!("{DISK}debounce = \"10s\""));
     bench.raise("/");

@@ -4,12 +4,12 @@ use model::RunId;
 use serde_json::json;
 
 use super::bench::{Bench, DISK, FILE, NOON_MS};
-use crate::{Change, RecentRun, Touched, attribute};
+use crate::{Change, Content, Found, RecentRun, Touched, attribute};
 
 const NONE: [&str; 0] = [];
 
 fn touched(interface: &str, function: &str, target: &str) -> Touched {
-    Touched { interface: interface.to_owned(), function: function.to_owned(), target: target.to_owned() }
+    Touched { interface: interface.to_owned(), function: function.to_owned(), target: target.to_owned(), at: None }
 }
 
 fn wrote(path: &str) -> Touched {
@@ -103,6 +103,7 @@ fn any_of_several_runs_may_have_been_it() {
     others[0].start_ms = NOON_MS - 10;
     let mut bench = with("watch = { type = \"file-change\", path = \"/etc/hosts\" }", others.clone());
     assert_eq!(bench.happen("/etc/hosts"), ["fire /etc/hosts <other"]);
+    others[1].effects = vec![touched("command-change", "run-command", "trim")];
     assert_eq!(
         with(FILE, others).happen("/etc/hosts"),
         ["cause"],
@@ -133,15 +134,93 @@ fn a_level_that_we_raised_is_done_until_it_is_cleared() {
 #[test]
 fn what_outside_did_meanwhile_is_taken_for_ours() {
     let mut bench = with(FILE, vec![run(Some("order"), &[], vec![wrote("/etc/hosts")])]);
-    assert_eq!(
-        bench.notice("/etc/passwd", Change::Happened, json!({})),
-        ["cause"],
-        "the folder is what both are about"
-    );
+    assert_eq!(bench.happen("/etc/hosts"), ["cause"], "nobody looked what is there");
+    assert_eq!(bench.happen("/etc"), NONE, "told together: all of the folder may have changed");
     bench.runs[0].end_ms = Some(NOON_MS);
     bench.pass("15s");
     bench.pass("1s");
-    assert_eq!(bench.happen("/etc/passwd"), ["fire /etc/passwd"], "the next one is not");
+    assert_eq!(bench.happen("/etc/hosts"), ["fire /etc/hosts"], "the next one is not");
+}
+
+#[test]
+fn another_file_of_the_folder_is_somebody_elses() {
+    let mut bench = with(FILE, vec![run(Some("order"), &[], vec![wrote("/etc/hosts")])]);
+    assert_eq!(bench.happen("/etc/passwd"), ["fire /etc/passwd"]);
+    let mut more = with(FILE, vec![run(Some("order"), &[], vec![wrote("/etc/hosts"), wrote("")])]);
+    assert_eq!(more.happen("/etc/passwd"), ["cause"], "it changed more than anybody keeps");
+    let mut removed = with(FILE, vec![run(Some("order"), &[], vec![wrote("/etc")])]);
+    assert_eq!(removed.happen("/etc/passwd"), ["cause"], "the folder with all that was in it");
+    let mut kept = with(FILE, vec![run(Some("order"), &[], vec![wrote("/etc/hosts")])]);
+    assert_eq!(kept.happen("/etc/.remit-quarantine"), ["cause"], "what it replaced is kept there");
+    assert_eq!(
+        with(FILE, vec![run(Some("order"), &[], vec![wrote("/var/x")])]).happen("/etc/.remit-quarantine"),
+        ["fire /etc/.remit-quarantine"]
+    );
+}
+
+/// A file that has this in it.
+fn holds(path: &str, number: u64, content: &str) -> Found {
+    Found { path: path.into(), file: Some((1, number)), content: Content::Is(content.to_owned()) }
+}
+
+fn left(found: Found) -> Touched {
+    Touched { at: Some(found), ..touched("files-write", "write-file", "scratch/hosts") }
+}
+
+fn changed(bench: &mut Bench, subject: &str, found: Found) -> Vec<String> {
+    bench.found(subject, Change::Happened, json!({}), Some(found))
+}
+
+#[test]
+fn what_is_not_as_we_left_it_is_somebody_elses() {
+    let ours = || holds("/etc/hosts", 7, "ours");
+    let with_left = |effects: Vec<Touched>| with(FILE, vec![run(Some("order"), &[], effects)]);
+    assert_eq!(changed(&mut with_left(vec![left(ours())]), "/etc/hosts", ours()), ["cause"]);
+    let theirs = || holds("/etc/hosts", 8, "theirs");
+    let fired = ["fire /etc/hosts"];
+    assert_eq!(changed(&mut with_left(vec![left(ours())]), "/etc/hosts", theirs()), fired);
+    let gone = Found { content: Content::Nothing, file: None, ..ours() };
+    assert_eq!(changed(&mut with_left(vec![left(ours())]), "/etc/hosts", gone.clone()), fired, "somebody removed it");
+    assert_eq!(changed(&mut with_left(vec![left(gone)]), "/etc/hosts", theirs()), fired, "we did, and it came back");
+    let wrote_twice = vec![left(holds("/etc/hosts", 6, "theirs")), left(ours())];
+    assert_eq!(changed(&mut with_left(wrote_twice), "/etc/hosts", theirs()), ["cause"], "it was noticed between two");
+    for (what, more) in [
+        ("what is announced may be done", left(Found { content: Content::Unknown, file: None, ..ours() })),
+        ("nobody knows what a command does", touched("command-change", "run-command", "trim")),
+        ("nor a service that is started again", touched("service-control", "restart-service", "nginx")),
+    ] {
+        assert_eq!(changed(&mut with_left(vec![left(ours()), more]), "/etc/hosts", theirs()), ["cause"], "{what}");
+    }
+    let unread = Found { content: Content::Unknown, ..theirs() };
+    assert_eq!(changed(&mut with_left(vec![left(ours())]), "/etc/hosts", unread), ["cause"], "nobody could look");
+}
+
+#[test]
+fn a_file_has_many_names() {
+    let ours = holds("/srv/real/hosts", 7, "ours");
+    let with_left = || with(FILE, vec![run(Some("second"), &["order"], vec![left(ours.clone())])]);
+    let found = |path: &str, number| holds(path, number, "ours");
+    let tripped = ["trip 1: order > second > order", "cause"];
+    assert_eq!(changed(&mut with_left(), "/etc/hosts", found("/srv/real/hosts", 7)), tripped, "over a link");
+    assert_eq!(changed(&mut with_left(), "/etc/hosts", found("/etc/hosts", 7)), tripped, "by a second name");
+    assert_eq!(changed(&mut with_left(), "/etc/hosts", found("/etc/hosts", 8)), ["fire /etc/hosts"], "another file");
+    let disk = with(DISK, vec![run(Some("order"), &[], vec![left(holds("/srv/real/x", 7, "ours"))])]);
+    for (path, expected) in [("/srv/real", "cause"), ("/srv/other", "fire /")] {
+        let found = Found { path: path.into(), file: None, content: Content::Unknown };
+        let mut disk = Bench { runs: disk.runs.clone(), ..Bench::new(DISK) };
+        assert_eq!(disk.found("/", Change::Raised, json!({}), Some(found)), [expected], "{path}");
+    }
+}
+
+#[test]
+fn what_is_noticed_late_is_ours_where_it_is_as_we_left_it() {
+    let ours = || holds("/etc/hosts", 7, "ours");
+    let mut before = run(Some("order"), &[], vec![left(ours())]);
+    (before.start_ms, before.end_ms) = (NOON_MS - 3_600_000, Some(NOON_MS - 3_590_000));
+    let late = |found, data| with(FILE, vec![before.clone()]).found("/etc/hosts", Change::Happened, data, Some(found));
+    assert_eq!(late(ours(), json!({ "while-away": true })), ["cause"]);
+    assert_eq!(late(holds("/etc/hosts", 7, "theirs"), json!({ "while-away": true })), ["fire /etc/hosts"]);
+    assert_eq!(late(ours(), json!({})), ["fire /etc/hosts"], "it was looked all the time: somebody wrote the same");
 }
 
 #[test]
@@ -225,6 +304,7 @@ fn each_event_has_its_effects() {
             change: Change::Happened,
             data: serde_json::Map::default(),
             cause: None,
+            found: None,
         };
         let found = attribute(&notice, &trigger.watch, &runs).map(|it| it.is_certain);
         assert_eq!(found, expected, "{watch} {interface} {target}");

@@ -33,6 +33,66 @@ fn a_level_waits_for_its_window() {
     assert_eq!(burst.pass("2h"), ["window, waits", "fire /"]);
 }
 
+/// A device of this number, with a rule that may have `jitter`.
+fn device(number: u8, trigger: &str) -> Bench {
+    let trigger: crate::EventTrigger = toml::from_str(trigger).unwrap();
+    let device = crate::Device { key: [number; 32], ..crate::Device::default() };
+    Bench::of(crate::Rule::new(&trigger, "order", contract::Class::L2, &device).unwrap())
+}
+
+/// How many seconds after 13:00 it fires what was raised at noon.
+fn fires_s(mut bench: Bench, restarts: bool) -> i64 {
+    assert_eq!(bench.raise("/"), ["window, waits"]);
+    bench.pass("60m");
+    if restarts {
+        bench.off(0);
+        bench.raise("/");
+    }
+    for second in 0..3_600 {
+        if !bench.fired.is_empty() {
+            return second;
+        }
+        bench.pass("1s");
+    }
+    panic!("it never fires");
+}
+
+#[test]
+fn devices_that_wait_for_one_window_are_spread() {
+    let jitter = format!("{DISK}jitter = \"20m\"\n{AFTERNOON}");
+    let places: Vec<i64> = (0..20).map(|number| fires_s(device(number, &jitter), false)).collect();
+    assert!(places.iter().all(|place| (0..=1_201).contains(place)), "{places:?}");
+    let distinct: std::collections::BTreeSet<i64> = places.iter().map(|place| place / 60).collect();
+    assert!(distinct.len() >= 10, "{places:?}");
+    for number in 0..5 {
+        let again = fires_s(device(number, &jitter), true);
+        assert!((places[usize::from(number)] - again).abs() <= 1, "it stays: {again}, {places:?}");
+        let plain = fires_s(device(number, &format!("{DISK}{AFTERNOON}")), false);
+        assert!(plain <= 1, "the control: {plain}");
+    }
+    // An opening that is shorter than the jitter has all of them in it.
+    let wide = format!("{DISK}jitter = \"24h\"\n{AFTERNOON}");
+    let places: Vec<i64> = (0..20).map(|number| fires_s(device(number, &wide), false)).collect();
+    assert!(places.iter().any(|place| *place > 1_800), "{places:?}");
+    let mut burst = device(3, &format!("{DISK}jitter = \"20m\"\ndebounce = \"10s\"\n{AFTERNOON}"));
+    burst.raise("/");
+    assert_eq!(burst.pass("60m"), ["window, waits"]);
+    assert_eq!(burst.pass("2s"), NONE, "bursts of them too");
+    assert_eq!(burst.pass("20m"), ["fire /"]);
+}
+
+#[test]
+fn what_is_raised_in_a_window_is_not_put_off() {
+    let mut bench = device(1, &format!("{DISK}jitter = \"20m\"\n{AFTERNOON}"));
+    bench.pass("70m");
+    assert_eq!(bench.raise("/"), ["fire /"]);
+    let mut waited = device(1, &format!("{DISK}jitter = \"20m\"\n{AFTERNOON}"));
+    waited.raise("/");
+    waited.pass("60m");
+    assert_eq!(waited.raise("/home"), ["fire /home"], "the other one waits for its place");
+    assert_eq!(waited.pass("20m"), ["fire /"]);
+}
+
 #[test]
 fn a_blackout_wins() {
     let blackout = "zone = \"UTC\"\nallowed = [{ weekly = \"daily 00:00-24:00\" }]\n\

@@ -1,4 +1,4 @@
-//! How long a filter may take on an event, at most. It is told from the expression and the data, without asking either.
+//! How long an expression may take on some data, at most. It is told from both, without asking either.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
@@ -11,9 +11,9 @@ const BYTES_A_STEP: u64 = 16;
 const STEPS_A_MATCHED_BYTE: u64 = 32;
 
 /// An upper bound of the steps that an expression takes.
-pub(super) fn steps(expression: &IdedExpr, event: &Value, device: &Value) -> u64 {
-    let mut cost =
-        Cost { names: vec![("event", Size::Known(event)), ("device", Size::Known(device))], steps: 0, times: 1 };
+pub(crate) fn steps(expression: &IdedExpr, values: &[(&str, &Value)]) -> u64 {
+    let names = values.iter().map(|(name, value)| (*name, Size::Known(value))).collect();
+    let mut cost = Cost { names, steps: 0, times: 1 };
     cost.of(expression);
     cost.steps
 }
@@ -57,6 +57,12 @@ impl<'a> Size<'a> {
             (bytes.max(its_bytes), members.max(its_members))
         };
         let (bytes, members) = match value {
+            // Of those that are alike it is known what is in each.
+            Value::Array(all)
+                if all.len() > 1 && all.iter().zip(all.iter().skip(1)).all(|(one, other)| one == other) =>
+            {
+                return all.first().map_or(SMALL, Self::Known);
+            }
             Value::Array(all) => all.iter().fold((16, 0), largest),
             // A loop over a map has its keys.
             Value::Object(all) => all.iter().fold((16, 0), |most, (key, it)| {
