@@ -1,8 +1,9 @@
 //! What tests of the whole system stand on: managed hosts, booted from a real Debian with systemd as its first process, and
 //! apt repositories and a registry made on the spot.
 //!
-//! A test that needs root starts with `let root = tests::need_root!();`. One that has a long form asks `tests::soak!()`.
+//! A test that needs root starts with `let root = tests::need_root!();`, and one that mounts goes on with `tests::apart!();`. One that has a long form asks `tests::soak!()`.
 
+mod apart;
 pub mod apt;
 mod base;
 pub mod built;
@@ -11,6 +12,7 @@ pub mod files;
 pub mod fuzz;
 mod harness;
 pub mod hosts;
+pub mod hub;
 mod keeper;
 pub mod msp;
 mod names;
@@ -27,6 +29,8 @@ pub mod toolchains;
 pub mod tsc;
 pub mod wasm_tools;
 
+#[doc(hidden)]
+pub use apart::is_done_apart;
 pub use hosts::Host;
 pub use msp::Msp;
 pub use relabel::relabelled;
@@ -36,4 +40,4 @@ pub use root::Root;
 pub use root::required;
 #[doc(hidden)]
 pub use soak::is_soak;
-pub use soak::{SOAK, seed};
+pub use soak::{Chance, SOAK, seed};

@@ -21,6 +21,7 @@ mod script_runtimes;
 mod shipped;
 mod source;
 mod suspended;
+mod unchanged;
 mod vouched;
 mod watch;
 mod way;

@@ -11,6 +11,8 @@ mod dev;
 mod doctor;
 #[cfg(target_os = "linux")]
 mod emit;
+#[cfg(target_os = "linux")]
+mod hub;
 mod inspect;
 mod new;
 mod plugin;
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Agent(agent::Args),
     #[cfg(target_os = "linux")]
     Emit(emit::Args),
+    #[cfg(target_os = "linux")]
+    Hub(hub::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -86,6 +90,8 @@ impl Command {
                     tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
                 threads.block_on(agent::run(args, context))
             }
+            #[cfg(target_os = "linux")]
+            Self::Hub(args) => hub::run(&args, context),
             // One run at a time: threads beside this one would cost a cold start more than they save. What blocks has its own.
             command => {
                 tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command.run_async(context))
@@ -120,6 +126,8 @@ impl Command {
             Self::Agent(args) => agent::run(args, context).await,
             #[cfg(target_os = "linux")]
             Self::Emit(args) => emit::run(args, context).await,
+            #[cfg(target_os = "linux")]
+            Self::Hub(args) => hub::run(&args, context),
             Self::Doctor(args) => doctor::run(&args, context).await,
             Self::New(args) => new::run(&args),
             Self::CompileComponent(args) => compile_component::run(&args),

@@ -1,0 +1,102 @@
+//! What was signed, by its digest. Nothing here is believed: whoever reads it looks at its signatures.
+
+use model::Digest;
+use rusqlite::{OptionalExtension as _, params};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Change, Page, Paged, View, count, ms};
+use crate::Error;
+
+/// Something signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    /// Of the statement.
+    pub(crate) digest: String,
+    pub(crate) kind: String,
+    /// Which one of its kind: the newest of these is the one that counts.
+    pub(crate) subject: String,
+    /// Whom it is about: nobody means that everybody may read it.
+    pub(crate) clients: Vec<String>,
+    /// The statement and its signatures in one file.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Something signed, without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listed {
+    /// Of the statement.
+    pub digest: String,
+    /// What it is.
+    pub kind: String,
+    /// Which one of its kind.
+    pub subject: String,
+    /// When it came, in milliseconds since 1970.
+    pub kept_ms: u64,
+}
+
+impl View<'_> {
+    /// The documents that count now, in the order they came in; of one kind where one is named.
+    pub(crate) fn documents(&self, kind: Option<&str>, page: &Page) -> Result<Paged<Listed>, Error> {
+        let text = "SELECT digest, kind, subject, kept_ms, number FROM document
+            WHERE number > ?1 AND is_current AND (?3 IS NULL OR kind = ?3) ORDER BY number LIMIT ?2";
+        let mut query = self.0.prepare_cached(text)?;
+        let rows = query.query_map(params![page.after_number()?, page.rows()?, kind], |row| {
+            let listed =
+                Listed { digest: row.get(0)?, kind: row.get(1)?, subject: row.get(2)?, kept_ms: count(row.get(3)?) };
+            Ok((row.get::<_, i64>(4)?, listed))
+        })?;
+        let paged = page.cut(rows.collect::<Result<Vec<_>, _>>()?, |(number, _)| number.to_string())?;
+        Ok(Paged { items: paged.items.into_iter().map(|(_, listed)| listed).collect(), next: paged.next })
+    }
+
+    /// The statement and its signatures, if the scope shows it.
+    pub(crate) fn document(&self, digest: &str) -> Result<Vec<u8>, Error> {
+        let mut query = self.0.prepare_cached("SELECT bytes FROM document WHERE digest = ?1")?;
+        let found = query.query_row(params![digest], |row| row.get(0)).optional()?;
+        found.ok_or(Error::Missing { what: "document" })
+    }
+
+    /// All that count and that decide about others, in the order they came in.
+    pub(crate) fn standing(&self, mut each: impl FnMut(&str, Vec<u8>)) -> Result<(), Error> {
+        let text = "SELECT kind, bytes FROM document WHERE is_current ORDER BY number";
+        let mut query = self.0.prepare(text)?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            each(&row.get::<_, String>(0)?, row.get(1)?);
+        }
+        Ok(())
+    }
+
+    /// Files by the digest of all their bytes, if this device's mailbox names them. What it names, the hub put there: a device reads
+    /// what it is to follow, also where that is about other clients too.
+    pub(crate) fn named(&self, device: &str, file: &str) -> Result<Option<Vec<u8>>, Error> {
+        let mut query = self.0.prepare_cached("SELECT 1 FROM named WHERE device = ?1 AND file = ?2")?;
+        let is_named = query.query_row(params![device, file], |_| Ok(())).optional()?.is_some();
+        let mut query = self.0.prepare_cached("SELECT bytes FROM document WHERE file = ?1")?;
+        let found = || query.query_row(params![file], |row| row.get(0)).optional();
+        is_named.then(found).transpose().map(Option::flatten).map_err(Error::from)
+    }
+}
+
+impl Change<'_> {
+    /// Keeps a document in the place of the last one of its subject. Of roots all are kept: each is believed for the one before.
+    pub(crate) fn keep(&self, document: &Document, now_ms: u64) -> Result<(), Error> {
+        let (digest, kind, subject) = (&document.digest, &document.kind, &document.subject);
+        if kind != "root" && !subject.is_empty() {
+            let text =
+                "UPDATE document SET is_current = 0 WHERE kind = ?1 AND subject = ?2 AND is_current AND digest <> ?3";
+            self.0.prepare_cached(text)?.execute(params![kind, subject, digest])?;
+        }
+        let file = Digest::of(&document.bytes).to_string();
+        let text = "INSERT INTO document (digest, kind, subject, is_current, kept_ms, bytes, file) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)
+            ON CONFLICT (digest) DO UPDATE SET bytes = ?5, file = ?6, is_current = 1";
+        self.0.prepare_cached(text)?.execute(params![digest, kind, subject, ms(now_ms), document.bytes, file])?;
+        let mut insert = self.0.prepare_cached("INSERT INTO document_client VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+        for client in &document.clients {
+            insert.execute(params![digest, client])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! One document a device, replaced whole, by whoever knows which one it replaces.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Change, View, count, ms};
+use crate::Error;
+use crate::scope::Held;
+
+/// A mailbox as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mailbox {
+    /// Goes up with each change; 0 where there was none yet.
+    pub(crate) revision: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl View<'_> {
+    /// A device's mailbox, where it has one that the scope shows.
+    pub(crate) fn mailbox(&self, device: &str) -> Result<Option<Mailbox>, Error> {
+        let mut query = self.0.prepare_cached("SELECT revision, bytes FROM mailbox WHERE device = ?1")?;
+        let read = |row: &rusqlite::Row<'_>| Ok(Mailbox { revision: count(row.get(0)?), bytes: row.get(1)? });
+        Ok(query.query_row(params![device], read).optional()?)
+    }
+}
+
+impl Change<'_> {
+    /// Puts a document in the place of the one with this revision (0: of none), and the files that the device may therefore read.
+    /// Gives the new revision, or the one that is there
+    /// instead.
+    pub(crate) fn replace_mailbox(
+        &self,
+        held: &Held,
+        device: &str,
+        expected: u64,
+        (bytes, names): (&[u8], &[String]),
+        now_ms: u64,
+    ) -> Result<Result<u64, u64>, Error> {
+        let mut query = self.0.prepare_cached("SELECT revision FROM mailbox WHERE device = ?1")?;
+        let found = query.query_row(params![device], |row| row.get(0)).optional()?.map_or(0, count);
+        if found != expected {
+            return Ok(Err(found));
+        }
+        let text = "INSERT INTO mailbox VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (device) DO UPDATE SET client = ?2, revision = ?3, changed_ms = ?4, bytes = ?5";
+        let revision = expected + 1;
+        self.0.prepare_cached(text)?.execute(params![device, held.client(), ms(revision), ms(now_ms), bytes])?;
+        self.0.prepare_cached("DELETE FROM named WHERE device = ?1")?.execute(params![device])?;
+        let mut insert = self.0.prepare_cached("INSERT INTO named VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
+        for name in names {
+            insert.execute(params![device, name, held.client()])?;
+        }
+        Ok(Ok(revision))
+    }
+}

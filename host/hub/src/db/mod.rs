@@ -1,0 +1,124 @@
+//! What the hub remembers, in one SQLite file. SQL is nowhere else in this crate.
+//!
+//! One thread writes ([`writer`]), a few connections read ([`readers`]), each kept to one scope. What belongs to a client says so in
+//! its row, and is written only by whoever holds that client.
+
+mod audit;
+mod backup;
+mod clients;
+mod devices;
+mod documents;
+mod inventory;
+mod mailboxes;
+mod orders;
+mod page;
+mod readers;
+mod results;
+mod schema;
+#[cfg(test)]
+pub(crate) mod tests;
+mod tickets;
+mod tokens;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+pub(crate) use audit::{Actor, NewEntry};
+pub use audit::{Entry, Verified};
+pub(crate) use backup::{check, copy_without_files, files_of, put_files};
+pub use clients::Client;
+pub use devices::{Device, State};
+pub(crate) use documents::Document;
+pub use documents::Listed;
+pub(crate) use inventory::{FACTS_BYTES_MAX, FACTS_MAX};
+pub use inventory::{Fact, FactChange};
+pub(crate) use orders::NewOrder;
+pub use orders::{Order, RingState};
+pub use page::{Page, Paged};
+pub(crate) use readers::{READ_MS_MAX, Readers, View};
+pub use results::{Counted, ResultRow};
+pub(crate) use results::{Kept, LoggedRow, NewMessage, NewResult};
+pub use tickets::{Notification, Ticket, TicketState};
+pub(crate) use tokens::NewToken;
+pub use tokens::Token;
+pub(crate) use writer::Change;
+use writer::Writer;
+
+use crate::{Error, Scope};
+
+/// The file's name in the hub's folder.
+pub(crate) const FILE: &str = "hub.db";
+
+/// The log is folded in when it has so many pages of 4 KiB: 10,000 results of 1 KiB that come at once fill it about twice.
+const WAL_PAGES_MAX: u32 = 4_096;
+
+/// The file, open.
+pub(crate) struct Db {
+    file: PathBuf,
+    writer: Writer,
+    readers: Readers,
+}
+
+impl Db {
+    /// Opens the file in a folder, and makes it where there is none.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
+        let file = folder.join(FILE);
+        let mut connection = connect(&file)?;
+        schema::bring_up(&mut connection)?;
+        Ok(Self { writer: Writer::start(connection)?, readers: Readers::open(&file)?, file })
+    }
+
+    /// Has something written, all or nothing, together with what others want at the same time. Durable when the answer comes.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Change<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, Error>>, Error> {
+        self.writer.ask(work)
+    }
+
+    /// The same, and waits.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Change<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.ask(work)?.await.unwrap_or(Err(Error::Lost))
+    }
+
+    /// The same, for whoever may block.
+    pub(crate) fn write_now<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Change<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.ask(work)?.blocking_recv().unwrap_or(Err(Error::Lost))
+    }
+
+    /// Reads what a scope shows. It blocks.
+    pub(crate) fn read<T>(&self, scope: &Scope, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        self.readers.read(scope, read)
+    }
+}
+
+/// A connection that may write.
+fn connect(file: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open(file)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
+    // With WAL, FULL is what makes a commit survive a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is deleted is overwritten: a client that left is not in the pages that are free.
+    connection.pragma_update(None, "secure_delete", true)?;
+    Ok(connection)
+}
+
+/// Milliseconds as the file keeps them.
+fn ms(at_ms: u64) -> i64 {
+    i64::try_from(at_ms).unwrap_or(i64::MAX)
+}
+
+/// A number that was kept, and was not negative then.
+fn count(kept: i64) -> u64 {
+    u64::try_from(kept).unwrap_or_default()
+}

@@ -1,0 +1,170 @@
+//! The connections that read, each kept to the rows of one scope at a time.
+//!
+//! A query names a table and gets a view of the same name, which stands before it and has the rows of the scope alone. The table
+//! itself is out of reach: an authorizer lets only the innermost view read it, and that one has a name that nobody can guess, so
+//! that no text of a query can pass for it. A query that forgets to ask for a client therefore sees too little, never too much.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::schema::{Seen, TABLES};
+use crate::{Error, Scope};
+
+/// As many readers as processors would have something to do; each has a cache of its own.
+const READERS_MAX: usize = 4;
+
+/// So long one waits for a reader: longer, and the hub has more to do than it can.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// So long a query may take: the largest listing of 10,000 devices takes a tenth of it.
+pub(crate) const READ_MS_MAX: u64 = 2_000;
+
+/// The clock is looked at after so many steps of SQLite's machine: some 50 microseconds.
+const STEPS: i32 = 1_000;
+
+/// Those that have nothing to do.
+pub(crate) struct Readers {
+    idle: Mutex<Vec<Reader>>,
+    freed: Condvar,
+}
+
+struct Reader {
+    connection: Connection,
+    scope: Option<Scope>,
+    /// In milliseconds since `started`.
+    deadline_ms: Arc<AtomicU64>,
+    started: Instant,
+    guard: String,
+}
+
+/// What a scope shows, as long as one query after another sees the same state.
+pub(crate) struct View<'a>(pub(super) &'a Connection);
+
+impl Readers {
+    pub(crate) fn open(file: &std::path::Path) -> Result<Self, Error> {
+        let readers = (0..READERS_MAX).map(|_| Reader::open(file)).collect::<Result<_, _>>()?;
+        Ok(Self { idle: Mutex::new(readers), freed: Condvar::new() })
+    }
+
+    /// Reads what is committed, all of it as it was at one moment. It waits for no commit.
+    pub(crate) fn read<T>(&self, scope: &Scope, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.freed.wait_timeout_while(idle, WAIT, |idle| idle.is_empty());
+        let (mut idle, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let reader = idle.pop().ok_or(Error::Busy { after_s: 1 })?;
+        drop(idle);
+        let mut lent = Lent { readers: self, reader: Some(reader) };
+        match &mut lent.reader {
+            Some(reader) => reader.read(scope, read),
+            None => Err(Error::Lost),
+        }
+    }
+}
+
+/// Goes back also where what reads panics.
+struct Lent<'a> {
+    readers: &'a Readers,
+    reader: Option<Reader>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.reader.take());
+        self.readers.freed.notify_one();
+    }
+}
+
+impl Reader {
+    fn open(file: &std::path::Path) -> Result<Self, Error> {
+        let mut connection =
+            Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        let guard = format!("scoped_{}", hex::encode(rand::random::<[u8; 16]>()));
+        connection.execute_batch(&views(&guard))?;
+        let (started, deadline_ms) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
+        let deadline = Arc::clone(&deadline_ms);
+        let is_late = move || started.elapsed().as_millis() > u128::from(deadline.load(Ordering::Relaxed));
+        connection.progress_handler(STEPS, Some(is_late))?;
+        Ok(Self { connection, scope: None, deadline_ms, started, guard })
+    }
+
+    fn read<T>(&mut self, scope: &Scope, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        if self.scope.as_ref() != Some(scope) {
+            // Nothing is seen where this fails half way.
+            self.scope = None;
+            self.see(scope)?;
+            self.scope = Some(scope.clone());
+        }
+        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.deadline_ms.store(now_ms.saturating_add(READ_MS_MAX), Ordering::Relaxed);
+        let transaction = self.connection.unchecked_transaction()?;
+        let done = read(&View(&transaction));
+        drop(transaction);
+        self.deadline_ms.store(u64::MAX, Ordering::Relaxed);
+        done
+    }
+
+    fn see(&mut self, scope: &Scope) -> Result<(), Error> {
+        let nobody: Option<fn(AuthContext<'_>) -> Authorization> = None;
+        self.connection.authorizer(nobody)?;
+        let transaction = self.connection.unchecked_transaction()?;
+        transaction.execute("DELETE FROM temp.in_scope", [])?;
+        for name in scope.names() {
+            transaction.execute("INSERT INTO temp.in_scope VALUES (?1)", params![name])?;
+        }
+        transaction.commit()?;
+        let guard = self.guard.clone();
+        self.connection.authorizer(Some(move |context: AuthContext<'_>| authorize(&guard, &context)))?;
+        Ok(())
+    }
+}
+
+/// A reader reads; and tables only through the view that keeps it to its scope.
+fn authorize(guard: &str, context: &AuthContext<'_>) -> Authorization {
+    let is_guard = context.accessor.is_some_and(|it| it.starts_with(guard));
+    match context.action {
+        AuthAction::Read { .. } if is_guard => Authorization::Allow,
+        // What is no table of the file: our views, and what they are made of.
+        AuthAction::Read { table_name, .. } if context.database_name == Some("temp") => {
+            match table_name.starts_with("sqlite_") {
+                true => Authorization::Deny,
+                false => Authorization::Allow,
+            }
+        }
+        // Functions that make rows of an argument have no schema.
+        AuthAction::Read { table_name: "json_each" | "json_tree", .. } => Authorization::Allow,
+        AuthAction::Select | AuthAction::Recursive | AuthAction::Transaction { .. } => Authorization::Allow,
+        AuthAction::Function { function_name } if function_name != "load_extension" => Authorization::Allow,
+        _ => Authorization::Deny,
+    }
+}
+
+/// Two views a table: the one that is asked, and the one that may read.
+fn views(guard: &str) -> String {
+    let mut text = "CREATE TEMP TABLE in_scope (client TEXT PRIMARY KEY) WITHOUT ROWID;".to_owned();
+    let has = |column: &str| {
+        format!("({column} IN (SELECT client FROM temp.in_scope) OR '*' IN (SELECT client FROM temp.in_scope))")
+    };
+    for (table, seen) in TABLES {
+        let rows = match seen {
+            Seen::OfClient => has("it.client"),
+            Seen::OfClients => format!(
+                "NOT EXISTS (SELECT 1 FROM main.document_client AS of WHERE of.digest = it.digest AND NOT {})",
+                has("of.client")
+            ),
+            Seen::OfClientOrHub => {
+                format!("(it.client IS NOT NULL AND {}) OR '*' IN (SELECT client FROM temp.in_scope)", has("it.client"))
+            }
+            Seen::ByAll => "1".to_owned(),
+            Seen::ByNobody => continue,
+        };
+        text += &format!("CREATE TEMP VIEW {guard}_{table} AS SELECT it.* FROM main.{table} AS it WHERE {rows};");
+        text += &format!("CREATE TEMP VIEW {table} AS SELECT * FROM temp.{guard}_{table};");
+    }
+    text
+}

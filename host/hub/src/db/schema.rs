@@ -1,0 +1,160 @@
+//! The tables, and how those of an older hub become these.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::Error;
+
+/// The version of the tables; a file of a newer one is not opened.
+pub(crate) const SCHEMA_VERSION: i64 = 1;
+
+/// Version 1. Whatever belongs to a client says so in `client`, so that one view shows it, one query exports it and one deletes it.
+const FIRST: &str = "
+    CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE client (
+        client TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, retention_days INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE site (client TEXT NOT NULL, site TEXT NOT NULL, PRIMARY KEY (client, site)) WITHOUT ROWID;
+    CREATE TABLE device (
+        device TEXT PRIMARY KEY, client TEXT NOT NULL, site TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
+        assignment TEXT, joined_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX device_by_client ON device (client, device);
+    CREATE TABLE tag (
+        device TEXT NOT NULL, tag TEXT NOT NULL, client TEXT NOT NULL, PRIMARY KEY (device, tag)
+    ) WITHOUT ROWID;
+    CREATE TABLE token (
+        token TEXT PRIMARY KEY, client TEXT NOT NULL, site TEXT NOT NULL, tags TEXT NOT NULL, key TEXT NOT NULL,
+        uses_max INTEGER NOT NULL, used INTEGER NOT NULL, needs_accept INTEGER NOT NULL, made_by TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE document (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, subject TEXT NOT NULL,
+        file TEXT NOT NULL, is_current INTEGER NOT NULL, kept_ms INTEGER NOT NULL, bytes BLOB NOT NULL
+    );
+    CREATE INDEX document_by_file ON document (file);
+    CREATE INDEX document_by_subject ON document (kind, subject) WHERE is_current;
+    CREATE TABLE document_client (
+        digest TEXT NOT NULL, client TEXT NOT NULL, PRIMARY KEY (digest, client)
+    ) WITHOUT ROWID;
+    CREATE INDEX document_client_by_client ON document_client (client);
+    CREATE TABLE mailbox (
+        device TEXT PRIMARY KEY, client TEXT NOT NULL, revision INTEGER NOT NULL, changed_ms INTEGER NOT NULL, bytes BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE named (
+        device TEXT NOT NULL, file TEXT NOT NULL, client TEXT NOT NULL, PRIMARY KEY (device, file)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE orders (
+        digest TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, signer TEXT NOT NULL, plugin TEXT NOT NULL, mode TEXT NOT NULL,
+        signed_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, kept_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE ring (
+        digest TEXT NOT NULL, ring INTEGER NOT NULL, devices INTEGER NOT NULL, root TEXT NOT NULL, PRIMARY KEY (digest, ring)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE message (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, spool TEXT NOT NULL,
+        sequence INTEGER NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, received_ms INTEGER NOT NULL, body BLOB NOT NULL,
+        UNIQUE (device, spool, sequence)
+    );
+    CREATE INDEX message_by_client ON message (client, received_ms);
+    CREATE INDEX message_by_digest ON message (digest, device);
+    CREATE TABLE result (
+        number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, client TEXT NOT NULL, device TEXT NOT NULL,
+        ordered TEXT NOT NULL, run TEXT, attempt INTEGER NOT NULL, outcome TEXT NOT NULL, verdict TEXT NOT NULL, refused TEXT,
+        mode TEXT NOT NULL, sequence INTEGER NOT NULL, record TEXT NOT NULL, ended_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL
+    );
+    CREATE INDEX result_by_order ON result (ordered, device, number);
+    CREATE INDEX result_by_device ON result (device, sequence);
+    CREATE INDEX result_by_client ON result (client, received_ms);
+
+    CREATE TABLE fact (
+        device TEXT NOT NULL, name TEXT NOT NULL, client TEXT NOT NULL, value TEXT NOT NULL, changed_ms INTEGER NOT NULL,
+        PRIMARY KEY (device, name)
+    ) WITHOUT ROWID;
+    CREATE TABLE fact_change (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, name TEXT NOT NULL,
+        before TEXT, after TEXT, at_ms INTEGER NOT NULL
+    );
+    CREATE INDEX fact_change_by_device ON fact_change (device, number);
+    CREATE INDEX fact_change_by_client ON fact_change (client, at_ms);
+    CREATE TABLE ticket (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
+        state TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, times INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
+        changed_ms INTEGER NOT NULL, UNIQUE (device, key)
+    );
+    CREATE INDEX ticket_by_client ON ticket (client, number);
+    CREATE TABLE notification (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
+        body TEXT NOT NULL, at_ms INTEGER NOT NULL, UNIQUE (device, key)
+    );
+    CREATE INDEX notification_by_client ON notification (client, at_ms);
+
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL, previous TEXT NOT NULL,
+        digest TEXT NOT NULL
+    );
+    CREATE TABLE audit_detail (
+        number INTEGER PRIMARY KEY, client TEXT, actor TEXT NOT NULL, salt TEXT NOT NULL, body TEXT NOT NULL
+    );
+    CREATE INDEX audit_detail_by_client ON audit_detail (client);";
+
+/// What a reader may see of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The rows of clients within the scope.
+    OfClient,
+    /// Rows about one or several clients, all of them within the scope; a row about none is everybody's.
+    OfClients,
+    /// Rows of clients within the scope; one about no client is for those whose scope is everything.
+    OfClientOrHub,
+    /// By nobody who asks: the hub's own.
+    ByNobody,
+    /// By everybody: it says nothing of any client.
+    ByAll,
+}
+
+/// Every table, and who sees what of it. A test fails where one is missing.
+pub(crate) const TABLES: [(&str, Seen); 20] = [
+    ("setting", Seen::ByNobody),
+    ("client", Seen::OfClient),
+    ("site", Seen::OfClient),
+    ("device", Seen::OfClient),
+    ("tag", Seen::OfClient),
+    ("token", Seen::OfClient),
+    ("document", Seen::OfClients),
+    ("document_client", Seen::OfClient),
+    ("mailbox", Seen::OfClient),
+    ("named", Seen::OfClient),
+    ("orders", Seen::OfClients),
+    ("ring", Seen::OfClients),
+    ("result", Seen::OfClient),
+    ("message", Seen::OfClient),
+    ("fact", Seen::OfClient),
+    ("fact_change", Seen::OfClient),
+    ("ticket", Seen::OfClient),
+    ("notification", Seen::OfClient),
+    ("audit", Seen::ByAll),
+    ("audit_detail", Seen::OfClientOrHub),
+];
+
+/// Has the file the tables of this version. A newer one is refused as it is.
+pub(crate) fn bring_up(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    if found > SCHEMA_VERSION {
+        return Err(Error::TooNew { found, known: SCHEMA_VERSION });
+    }
+    if found < 1 {
+        transaction.execute_batch(FIRST)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+pub(crate) fn version(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}

@@ -1,0 +1,135 @@
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE client (
+        client TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, retention_days INTEGER NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE site (client TEXT NOT NULL, site TEXT NOT NULL, PRIMARY KEY (client, site)) WITHOUT ROWID;
+CREATE TABLE device (
+        device TEXT PRIMARY KEY, client TEXT NOT NULL, site TEXT NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL,
+        assignment TEXT, joined_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
+CREATE INDEX device_by_client ON device (client, device);
+CREATE TABLE tag (
+        device TEXT NOT NULL, tag TEXT NOT NULL, client TEXT NOT NULL, PRIMARY KEY (device, tag)
+    ) WITHOUT ROWID;
+CREATE TABLE token (
+        token TEXT PRIMARY KEY, client TEXT NOT NULL, site TEXT NOT NULL, tags TEXT NOT NULL, key TEXT NOT NULL,
+        uses_max INTEGER NOT NULL, used INTEGER NOT NULL, needs_accept INTEGER NOT NULL, made_by TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE document (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, subject TEXT NOT NULL,
+        file TEXT NOT NULL, is_current INTEGER NOT NULL, kept_ms INTEGER NOT NULL, bytes BLOB NOT NULL
+    );
+CREATE INDEX document_by_file ON document (file);
+CREATE INDEX document_by_subject ON document (kind, subject) WHERE is_current;
+CREATE TABLE document_client (
+        digest TEXT NOT NULL, client TEXT NOT NULL, PRIMARY KEY (digest, client)
+    ) WITHOUT ROWID;
+CREATE INDEX document_client_by_client ON document_client (client);
+CREATE TABLE mailbox (
+        device TEXT PRIMARY KEY, client TEXT NOT NULL, revision INTEGER NOT NULL, changed_ms INTEGER NOT NULL, bytes BLOB NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE named (
+        device TEXT NOT NULL, file TEXT NOT NULL, client TEXT NOT NULL, PRIMARY KEY (device, file)
+    ) WITHOUT ROWID;
+CREATE TABLE orders (
+        digest TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, signer TEXT NOT NULL, plugin TEXT NOT NULL, mode TEXT NOT NULL,
+        signed_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, kept_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE ring (
+        digest TEXT NOT NULL, ring INTEGER NOT NULL, devices INTEGER NOT NULL, root TEXT NOT NULL, PRIMARY KEY (digest, ring)
+    ) WITHOUT ROWID;
+CREATE TABLE message (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, spool TEXT NOT NULL,
+        sequence INTEGER NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, received_ms INTEGER NOT NULL, body BLOB NOT NULL,
+        UNIQUE (device, spool, sequence)
+    );
+CREATE INDEX message_by_client ON message (client, received_ms);
+CREATE INDEX message_by_digest ON message (digest, device);
+CREATE TABLE result (
+        number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, client TEXT NOT NULL, device TEXT NOT NULL,
+        ordered TEXT NOT NULL, run TEXT, attempt INTEGER NOT NULL, outcome TEXT NOT NULL, verdict TEXT NOT NULL, refused TEXT,
+        mode TEXT NOT NULL, sequence INTEGER NOT NULL, record TEXT NOT NULL, ended_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL
+    );
+CREATE INDEX result_by_order ON result (ordered, device, number);
+CREATE INDEX result_by_device ON result (device, sequence);
+CREATE INDEX result_by_client ON result (client, received_ms);
+CREATE TABLE fact (
+        device TEXT NOT NULL, name TEXT NOT NULL, client TEXT NOT NULL, value TEXT NOT NULL, changed_ms INTEGER NOT NULL,
+        PRIMARY KEY (device, name)
+    ) WITHOUT ROWID;
+CREATE TABLE fact_change (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, name TEXT NOT NULL,
+        before TEXT, after TEXT, at_ms INTEGER NOT NULL
+    );
+CREATE INDEX fact_change_by_device ON fact_change (device, number);
+CREATE INDEX fact_change_by_client ON fact_change (client, at_ms);
+CREATE TABLE ticket (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
+        state TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, times INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
+        changed_ms INTEGER NOT NULL, UNIQUE (device, key)
+    );
+CREATE INDEX ticket_by_client ON ticket (client, number);
+CREATE TABLE notification (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
+        body TEXT NOT NULL, at_ms INTEGER NOT NULL, UNIQUE (device, key)
+    );
+CREATE INDEX notification_by_client ON notification (client, at_ms);
+CREATE TABLE audit (
+        number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL, previous TEXT NOT NULL,
+        digest TEXT NOT NULL
+    );
+CREATE TABLE audit_detail (
+        number INTEGER PRIMARY KEY, client TEXT, actor TEXT NOT NULL, salt TEXT NOT NULL, body TEXT NOT NULL
+    );
+CREATE INDEX audit_detail_by_client ON audit_detail (client);
+INSERT INTO client VALUES ('acme', 1000, 365);
+INSERT INTO client VALUES ('globex', 1000, 365);
+INSERT INTO site VALUES ('acme', 'berlin');
+INSERT INTO site VALUES ('acme', 'secret-of-acme');
+INSERT INTO site VALUES ('globex', 'berlin');
+INSERT INTO site VALUES ('globex', 'secret-of-globex');
+INSERT INTO device VALUES ('5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'globex', 'secret-of-globex', 'key secret-of-globex', 'member', 'secret-of-globex', 1000);
+INSERT INTO device VALUES ('822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'acme', 'secret-of-acme', 'key secret-of-acme', 'member', 'secret-of-acme', 1000);
+INSERT INTO tag VALUES ('5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'secret-of-globex', 'globex');
+INSERT INTO tag VALUES ('822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'secret-of-acme', 'acme');
+INSERT INTO token VALUES ('token-acme', 'acme', 'berlin', '["secret-of-acme"]', 'key secret-of-acme', 2, 0, 0, 'tess', 1000, 10000);
+INSERT INTO token VALUES ('token-globex', 'globex', 'berlin', '["secret-of-globex"]', 'key secret-of-globex', 2, 0, 0, 'tess', 1000, 10000);
+INSERT INTO document VALUES (1, 'digest-policy-acme', 'policy', 'acme', 'sha256:c44049f744123b037c9a2c1f2abbfd697fc28284204b72524ffe1f5deb8d3968', 1, 1000, X'7B22636C69656E74223A2261636D65222C2274657874223A227365637265742D6F662D61636D65227D');
+INSERT INTO document VALUES (2, 'digest-order-acme', 'order', '', 'sha256:c44049f744123b037c9a2c1f2abbfd697fc28284204b72524ffe1f5deb8d3968', 1, 1000, X'7B22636C69656E74223A2261636D65222C2274657874223A227365637265742D6F662D61636D65227D');
+INSERT INTO document VALUES (3, 'digest-policy-globex', 'policy', 'globex', 'sha256:ac8b172e3ad5200c48c3ac4e64bec7404eb93e02d7053842de00570b332a4b9c', 1, 1000, X'7B22636C69656E74223A22676C6F626578222C2274657874223A227365637265742D6F662D676C6F626578227D');
+INSERT INTO document VALUES (4, 'digest-order-globex', 'order', '', 'sha256:ac8b172e3ad5200c48c3ac4e64bec7404eb93e02d7053842de00570b332a4b9c', 1, 1000, X'7B22636C69656E74223A22676C6F626578222C2274657874223A227365637265742D6F662D676C6F626578227D');
+INSERT INTO document_client VALUES ('digest-order-acme', 'acme');
+INSERT INTO document_client VALUES ('digest-order-globex', 'globex');
+INSERT INTO document_client VALUES ('digest-policy-acme', 'acme');
+INSERT INTO document_client VALUES ('digest-policy-globex', 'globex');
+INSERT INTO mailbox VALUES ('5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'globex', 1, 1000, X'7365637265742D6F662D676C6F626578');
+INSERT INTO mailbox VALUES ('822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'acme', 1, 1000, X'7365637265742D6F662D61636D65');
+INSERT INTO named VALUES ('5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'secret-of-globex', 'globex');
+INSERT INTO named VALUES ('822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'secret-of-acme', 'acme');
+INSERT INTO orders VALUES ('digest-order-acme', 'order-acme', 'secret-of-acme', 'secret-of-acme', 'enforce', 1000, 1000, 50000, 1000);
+INSERT INTO orders VALUES ('digest-order-globex', 'order-globex', 'secret-of-globex', 'secret-of-globex', 'enforce', 1000, 1000, 50000, 1000);
+INSERT INTO ring VALUES ('digest-order-acme', 0, 1, 'secret-of-acme');
+INSERT INTO ring VALUES ('digest-order-acme', 1, 1, 'secret-of-acme');
+INSERT INTO ring VALUES ('digest-order-globex', 0, 1, 'secret-of-globex');
+INSERT INTO ring VALUES ('digest-order-globex', 1, 1, 'secret-of-globex');
+INSERT INTO message VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', '00000000000000aa', 1, 'result', 'sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2', 2000, X'7365637265742D6F662D61636D65');
+INSERT INTO message VALUES (2, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', '00000000000000aa', 2, 'record', 'sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2', 2000, X'7365637265742D6F662D61636D65');
+INSERT INTO message VALUES (3, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', '00000000000000aa', 1, 'result', 'sha256:85c466f30f550023d1cf551e4e19907442fb9d69a04cb7897de60cc0377c4f23', 2000, X'7365637265742D6F662D676C6F626578');
+INSERT INTO message VALUES (4, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', '00000000000000aa', 2, 'record', 'sha256:85c466f30f550023d1cf551e4e19907442fb9d69a04cb7897de60cc0377c4f23', 2000, X'7365637265742D6F662D676C6F626578');
+INSERT INTO result VALUES (1, 'digest-result-acme', 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'digest-order-acme', 'secret-of-acme', 1, 'completed', 'fixed', NULL, 'enforce', 1, 'secret-of-acme', 2000, 2000);
+INSERT INTO result VALUES (3, 'digest-result-globex', 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'digest-order-globex', 'secret-of-globex', 1, 'completed', 'fixed', NULL, 'enforce', 1, 'secret-of-globex', 2000, 2000);
+INSERT INTO fact VALUES ('5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'os', 'globex', '["secret-of-globex"]', 3000);
+INSERT INTO fact VALUES ('822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'os', 'acme', '["secret-of-acme"]', 3000);
+INSERT INTO fact_change VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'os', NULL, '"secret-of-acme"', 2000);
+INSERT INTO fact_change VALUES (2, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'os', '"secret-of-acme"', '["secret-of-acme"]', 3000);
+INSERT INTO fact_change VALUES (3, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'os', NULL, '"secret-of-globex"', 2000);
+INSERT INTO fact_change VALUES (4, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'os', '"secret-of-globex"', '["secret-of-globex"]', 3000);
+INSERT INTO ticket VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'disk', 'open', 'secret-of-acme', 'secret-of-acme', 1, 3000, 3000);
+INSERT INTO ticket VALUES (2, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'disk', 'open', 'secret-of-globex', 'secret-of-globex', 1, 3000, 3000);
+INSERT INTO notification VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'told', 'secret-of-acme', 3000);
+INSERT INTO notification VALUES (2, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'told', 'secret-of-globex', 3000);
+INSERT INTO audit VALUES (1, 3000, 'tested', 'sha256:5825a6def2c2502f67a1cdc084fd8970252e58c0ed84158cc16b4836b15c4c3c', 'none', 'sha256:ce3da992fa30cb2ec475496afb4faca81cad783a370af118590f8874f8bb03a9');
+INSERT INTO audit VALUES (2, 3000, 'tested', 'sha256:7169ff7acfbf27c0847ff0f73d34a52b71e84881edfd0d4eca65bab30df9bc8c', 'sha256:ce3da992fa30cb2ec475496afb4faca81cad783a370af118590f8874f8bb03a9', 'sha256:ae8b13905bdd77642774b24576ba0e4d9051a74e5798a2e02270c3216409843a');
+INSERT INTO audit_detail VALUES (1, 'acme', 'technician secret-of-acme secret-of-acme', 'b92665824380d504c78b8a69e5d7e38f', '{"text":"secret-of-acme"}');
+INSERT INTO audit_detail VALUES (2, 'globex', 'technician secret-of-globex secret-of-globex', '050d95ca0737fb5af34f20b399f13b27', '{"text":"secret-of-globex"}');

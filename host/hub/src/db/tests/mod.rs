@@ -1,0 +1,124 @@
+//! What the database keeps, from whom, and what it forgets.
+
+mod chain;
+mod forgets;
+mod keeps;
+mod schema;
+mod scoped;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Actor, Change, Db, Document, NewEntry, NewMessage, NewOrder, NewResult, NewToken, Page};
+use crate::scope::Held;
+use crate::{Error, Scope};
+
+/// A hub's database on a disk.
+pub(super) struct OnDisk {
+    pub(super) folder: TempDir,
+    pub(super) db: Db,
+}
+
+impl OnDisk {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { db: Db::open(folder.path()).unwrap(), folder }
+    }
+
+    /// With two clients who have one of everything.
+    pub(super) fn with_two_clients() -> Self {
+        let it = Self::new();
+        for client in ["acme", "globex"] {
+            it.db.write_now(move |change| one_of_everything(change, client)).unwrap();
+        }
+        it
+    }
+}
+
+pub(super) fn scope(clients: &[&str]) -> Scope {
+    let names = clients.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+    Scope::of_seat(&trust::Names::try_from(names).unwrap())
+}
+
+pub(super) fn held(client: &str) -> Held {
+    Scope::of_hub().hold(&client.parse().unwrap()).unwrap()
+}
+
+pub(super) fn page(limit: u32, after: Option<String>) -> Page {
+    Page { after, limit: Some(limit) }
+}
+
+/// A device's name, the same for the same word.
+pub(crate) fn device(word: &str) -> String {
+    model::Digest::of(word.as_bytes()).hex()
+}
+
+/// Whatever a client can have: the marker is in each, as what only this client may read.
+pub(crate) fn one_of_everything(change: &Change<'_>, client: &str) -> Result<(), Error> {
+    let (held, device) = (held(client), device(client));
+    let secret = format!("secret-of-{client}");
+    let key = format!("key {secret}");
+    change.assign(&held, (&device, &key), (&secret, std::slice::from_ref(&secret)), &secret, 1_000)?;
+    let token = NewToken {
+        token: format!("token-{client}"),
+        key: key.clone(),
+        site: "berlin".to_owned(),
+        tags: vec![secret.clone()],
+        uses_max: 2,
+        needs_accept: false,
+        made_by: "tess".to_owned(),
+        expires_ms: 10_000,
+    };
+    change.put_token(&held, &token, 1_000)?;
+    let document = |kind: &str, subject: &str, clients: &[&str]| Document {
+        digest: format!("digest-{kind}-{client}"),
+        kind: kind.to_owned(),
+        subject: subject.to_owned(),
+        clients: clients.iter().map(|&it| it.to_owned()).collect(),
+        bytes: format!("{{\"client\":\"{client}\",\"text\":\"{secret}\"}}").into_bytes(),
+    };
+    change.keep(&document("policy", client, &[client]), 1_000)?;
+    change.keep(&document("order", "", &[client]), 1_000)?;
+    change.replace_mailbox(&held, &device, 0, (secret.as_bytes(), std::slice::from_ref(&secret)), 1_000)?.unwrap();
+    let order = NewOrder {
+        digest: format!("digest-order-{client}"),
+        id: format!("order-{client}"),
+        signer: secret.clone(),
+        plugin: secret.clone(),
+        mode: "enforce".to_owned(),
+        signed_ms: 1_000,
+        from_ms: 1_000,
+        expires_ms: 50_000,
+        rings: vec![(1, secret.clone()), (1, secret.clone())],
+    };
+    assert!(change.put_order(&order, 1_000)?);
+    let result = NewResult {
+        digest: format!("digest-result-{client}"),
+        order: order.digest,
+        run: Some(secret.clone()),
+        attempt: 1,
+        outcome: "completed".to_owned(),
+        verdict: "fixed".to_owned(),
+        refused: None,
+        mode: "enforce".to_owned(),
+        sequence: 1,
+        record: secret.clone(),
+        ended_ms: 2_000,
+    };
+    let message = |sequence: u64, kind: &str, result: Option<NewResult>| NewMessage {
+        spool: "00000000000000aa".to_owned(),
+        sequence,
+        kind: kind.to_owned(),
+        body: secret.clone().into_bytes(),
+        result,
+    };
+    change.append(&held, &device, &message(1, "result", Some(result)), 2_000)?;
+    change.append(&held, &device, &message(2, "record", None), 2_000)?;
+    change.put_facts(&held, &device, &[("os".to_owned(), Some(json!(secret)))], 2_000)?;
+    change.put_facts(&held, &device, &[("os".to_owned(), Some(json!([secret])))], 3_000)?;
+    change.open_ticket(&held, (&device, "disk"), (&secret, &secret), 3_000)?;
+    assert!(change.notify(&held, &device, "told", &secret, 3_000)?);
+    let actor = Actor::Technician(secret.clone(), secret.clone());
+    let body = json!({ "text": secret });
+    change.audit(&NewEntry { at_ms: 3_000, actor, client: Some(held), action: "tested", body })
+}

@@ -1,0 +1,189 @@
+//! The hub's side of the bus: mailboxes, the log and documents on the disk; bells and presence in memory.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bus::{
+    Ack, BATCH_BYTES_MAX, Beat, Bells, Conflict, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, Device, Exchange, Fault, Found,
+    Logged, MAILBOX_BYTES_MAX, Mailbox, Message, NAMED_MAX, Position, Presence, Replacement, Revision, Roll, TooMuch,
+    Whom,
+};
+use bytes::Bytes;
+use model::Digest;
+
+use crate::db::{Change, Document, View};
+use crate::scope::Held;
+use crate::{Error, Hub, Scope, said};
+
+/// The most messages that are read of the log at once: as much memory as one delivery of the largest.
+const LOG_MAX: usize = 1_000;
+
+/// Where messages to and from devices lie. What a device says is kept under the client that its assignment, or its token, named.
+pub struct Post {
+    hub: Arc<Hub>,
+    bells: Bells,
+    roll: Roll,
+    began: Instant,
+    /// What a test adds to the time since.
+    #[cfg(test)]
+    pub(crate) passed: std::sync::Mutex<Duration>,
+}
+
+impl Post {
+    /// Over a hub. After a restart nobody has beaten yet, and nobody listens.
+    pub fn new(hub: Arc<Hub>) -> Self {
+        Self {
+            hub,
+            bells: Bells::default(),
+            roll: Roll::default(),
+            began: Instant::now(),
+            #[cfg(test)]
+            passed: std::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    fn since(&self) -> Duration {
+        #[cfg(test)]
+        let passed = *self.passed.lock().unwrap();
+        #[cfg(not(test))]
+        let passed = Duration::ZERO;
+        self.began.elapsed() + passed
+    }
+
+    /// Reads as the hub itself: each of these is about one device that is named, or about the log as a whole.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&View<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let hub = Arc::clone(&self.hub);
+        let read = move || hub.db.read(&Scope::of_hub(), read);
+        tokio::task::spawn_blocking(read).await.unwrap_or(Err(Error::Lost)).map_err(fault)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Change<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.hub.db.write(work).await.map_err(fault)
+    }
+}
+
+fn fault(error: Error) -> Fault {
+    match error {
+        Error::Busy { after_s } => Fault::Busy { after: Duration::from_secs(after_s) },
+        other => Fault::Broken(Box::new(other)),
+    }
+}
+
+/// The client whose a device is. One that never joined, or is retired, has none.
+fn client_of(change: &Change<'_>, device: &str) -> Result<Held, Error> {
+    let client = change.client_served(device)?.ok_or(Error::Missing { what: "device" })?;
+    let name = client.parse().map_err(|error| Error::unreadable("a device")(&error))?;
+    Scope::of_hub().hold(&name)
+}
+
+#[async_trait]
+impl Exchange for Post {
+    async fn mailbox(&self, of: &Device) -> Result<Option<Mailbox>, Fault> {
+        let device = of.hex();
+        let found = self.read(move |view| view.mailbox(&device)).await?;
+        Ok(found.map(|it| Mailbox { revision: Revision(it.revision), bytes: it.bytes.into() }))
+    }
+
+    async fn replace(&self, with: Vec<Replacement>) -> Result<Vec<Result<Revision, Conflict>>, Fault> {
+        for it in &with {
+            TooMuch::of("bytes of a mailbox", it.bytes.len(), MAILBOX_BYTES_MAX)?;
+            TooMuch::of("documents that a mailbox names", it.names.len(), NAMED_MAX)?;
+        }
+        let now_ms = self.hub.clock.now_ms();
+        self.write(move |change| {
+            let one = |it: &Replacement| {
+                let (device, expected) = (it.device.hex(), it.expected.map_or(0, |revision| revision.0));
+                let names: Vec<String> = it.names.iter().map(ToString::to_string).collect();
+                let held = client_of(change, &device)?;
+                let done = change.replace_mailbox(&held, &device, expected, (&it.bytes, &names), now_ms)?;
+                Ok(done.map(Revision).map_err(|found| Conflict { found: (found > 0).then_some(Revision(found)) }))
+            };
+            with.iter().map(one).collect()
+        })
+        .await
+    }
+
+    async fn ring(&self, whom: Whom<'_>, within: Duration) -> Result<(), Fault> {
+        self.bells.ring(whom, within);
+        Ok(())
+    }
+
+    fn bells(&self) -> &Bells {
+        &self.bells
+    }
+
+    async fn deliver(&self, from: &Device, messages: Vec<Message>) -> Result<Vec<Ack>, Fault> {
+        TooMuch::in_delivery(&messages)?;
+        let (device, from, now_ms) = (from.hex(), *from, self.hub.clock.now_ms());
+        // Signatures are looked at before there is a transaction that others wait for.
+        let pin = self.hub.trust().pin();
+        let read = move || messages.into_iter().map(|message| said::Said::read(pin, &from, message)).collect();
+        let said: Vec<said::Said> =
+            tokio::task::spawn_blocking(read).await.map_err(|error| Fault::Broken(Box::new(error)))?;
+        self.write(move |change| {
+            let held = client_of(change, &device)?;
+            said.iter().map(|it| it.keep(change, &held, &device, now_ms)).collect()
+        })
+        .await
+    }
+
+    async fn log(&self, after: Position, most: usize) -> Result<Vec<Logged>, Fault> {
+        let rows = self.read(move |view| view.log(after.0, most.min(LOG_MAX))).await?;
+        rows.into_iter().map(|row| said::logged(row).map_err(fault)).collect()
+    }
+
+    async fn beat(&self, from: &Device, _: Beat) -> Result<(), Fault> {
+        self.roll.beat(*from, self.since());
+        Ok(())
+    }
+
+    async fn presence(&self, of: &[Device]) -> Result<Vec<Presence>, Fault> {
+        let now = self.since();
+        Ok(of.iter().map(|device| self.roll.presence(device, now)).collect())
+    }
+
+    async fn put_document(&self, document: Bytes) -> Result<Digest, Fault> {
+        TooMuch::of("bytes of a document", document.len(), DOCUMENT_BYTES_MAX)?;
+        let (digest, now_ms) = (Digest::of(&document), self.hub.clock.now_ms());
+        let document = Document {
+            digest: digest.to_string(),
+            kind: "file".to_owned(),
+            subject: String::new(),
+            // Of what it is nobody knows here whom it is about.
+            clients: vec!["*".to_owned()],
+            bytes: document.to_vec(),
+        };
+        self.write(move |change| change.keep(&document, now_ms)).await.map(|()| digest)
+    }
+
+    async fn documents(&self, reader: &Device, wanted: &[Digest]) -> Result<Found, Fault> {
+        TooMuch::of("documents at once", wanted.len(), DOCUMENTS_MAX)?;
+        let (device, wanted) = (reader.hex(), wanted.to_vec());
+        self.read(move |view| {
+            let (mut found, mut bytes) = (Found::default(), 0);
+            for digest in wanted {
+                match view.named(&device, &digest.to_string())? {
+                    None => found.missing.push(digest),
+                    Some(document) if bytes + document.len() > BATCH_BYTES_MAX => break,
+                    Some(document) => {
+                        bytes += document.len();
+                        found.documents.push(document.into());
+                    }
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+}

@@ -1,0 +1,43 @@
+//! The control plane: who is there, what was signed, what came back.
+//!
+//! It can run nothing and decide nobody's rights: it has no key that signs an order, an approval or an assignment, and what it says
+//! about keys, clients or tags is believed by nobody. What it keeps from whom is its own to keep: every read goes through a
+//! [`Scope`], which shows the rows of some clients and no others.
+
+pub mod api;
+mod ca;
+mod config;
+mod db;
+mod error;
+mod exchange;
+mod hub;
+mod join;
+mod said;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+pub use ca::Ca;
+pub use config::{Config, Given};
+pub use db::{
+    Client, Counted, Device, Entry, Fact, FactChange, Listed, Notification, Order, Page, Paged, ResultRow, RingState,
+    State, Ticket, TicketState, Token, Verified,
+};
+pub use error::Error;
+pub use exchange::Post;
+pub use hub::{Asker, Hub, Put};
+pub use join::Joined;
+pub use scope::{Scope, device_id};
+pub use upkeep::Finding;
+
+/// A time of a statement, in milliseconds since 1970.
+fn ms(time: trust::Time) -> u64 {
+    let parsed = time.to_string().parse::<jiff::Timestamp>();
+    parsed.ok().and_then(|it| u64::try_from(it.as_millisecond()).ok()).unwrap_or_default()
+}
+
+/// A word as statements have it.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,146 @@
+//! What the hub does without being asked, and what its owner does with it: backup, restore, and looking whether all is well.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use model::Clock;
+use serde_json::json;
+use trust::{Name, Time};
+
+use crate::ca::{self, Ca, write_private};
+use crate::config::{self, Config};
+use crate::db::{self, Actor, NewEntry};
+use crate::hub::make_private;
+use crate::{Error, Hub, Scope};
+
+/// The files that go along in a backup, and what each is called in it.
+const FILES: [(&str, &str); 3] =
+    [("backup.config", config::FILE), ("backup.ca", ca::CERTIFICATE), ("backup.ca-key", ca::KEY)];
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub what: &'static str,
+    /// What is wrong with it, and what to do; nothing where it is as it must be.
+    pub wrong: Option<String>,
+}
+
+impl Hub {
+    /// Renews what runs out, deletes what is too old: once an hour, say. It is done a part at a time, so that nobody waits for it.
+    pub async fn do_chores(&self) {
+        let _ = self.ca.renew(self.now());
+        let now_ms = self.clock.now_ms();
+        while let Ok(true) = self.db.write(move |change| change.purge(now_ms)).await {}
+    }
+
+    /// Whether the database answers.
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        self.db.write(|change| change.ping()).await
+    }
+
+    /// All there is of a client, a line of JSON a row. It blocks.
+    pub fn export(
+        &self,
+        client: &Name,
+        line: impl FnMut(&serde_json::Value) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.db.read(&Scope::of_client(client), |view| view.export(line))
+    }
+
+    /// Erases a client. What holds for others too and names it has to be replaced before; nothing is left in the file. It
+    /// blocks.
+    pub fn erase(&self, client: &Name) -> Result<(), Error> {
+        let held = Scope::of_hub().hold(client)?;
+        let at_ms = self.clock.now_ms();
+        // The entry does not say which: its name would be what is left.
+        let entry = NewEntry { at_ms, actor: Actor::Hub, client: None, action: "client-erased", body: json!({}) };
+        self.db.erase(held, entry)?;
+        self.believe_again()
+    }
+
+    /// Writes the database, the authority with its key and the configuration, all of one moment, into one new file that only its
+    /// owner may read. Whoever works meanwhile waits for nothing. It blocks.
+    pub fn backup(&self, to: &Path) -> Result<(), Error> {
+        if to.exists() {
+            return Err(Error::Conflict(format!("{} is there already", to.display())));
+        }
+        // The file is private before there is anything in it: SQLite takes an empty one.
+        write_private(to, b"")?;
+        let done = self.db.copy_into(to).and_then(|()| {
+            let files = FILES.iter().map(|(name, file)| Ok((*name, ca::read_bounded(&self.folder.join(file))?)));
+            db::put_files(to, &files.collect::<Result<Vec<_>, Error>>()?)
+        });
+        if done.is_err() {
+            let _ = std::fs::remove_file(to);
+        }
+        done
+    }
+
+    /// Puts a backup into a folder that has no hub. The file stays as it is.
+    pub fn restore(from: &Path, folder: &Path) -> Result<(), Error> {
+        db::check(from)?;
+        let files = db::files_of(from, &FILES.map(|(name, _)| name))?;
+        make_private(folder)?;
+        let file = folder.join(db::FILE);
+        if file.exists() {
+            return Err(Error::Conflict(format!("there is a hub in {} already", folder.display())));
+        }
+        for ((_, name), bytes) in FILES.iter().zip(&files) {
+            write_private(&folder.join(name), bytes)?;
+        }
+        // The database comes last: a folder without it is no hub, and a restore that was cut off is begun anew elsewhere.
+        write_private(&file, b"")?;
+        db::copy_without_files(from, &file, &FILES.map(|(name, _)| name))
+    }
+
+    /// Looks at all that a hub needs, and says everything that is wrong with it. The hub need not run, and may.
+    pub fn doctor(folder: &Path, clock: &Arc<dyn Clock>) -> Vec<Finding> {
+        let now = Time::from_ms(clock.now_ms());
+        let config = Config::read(folder);
+        let ca = match &config {
+            Ok(config) => Ca::open(folder, config, now).and_then(|ca| ca.tls().map(|_| ())),
+            Err(_) => Ok(()),
+        };
+        let hub = Hub::open(folder, Arc::clone(clock));
+        let chain = hub.as_ref().map_or(Ok(()), |hub| {
+            let verified = hub.db.read(&Scope::of_hub(), |view| view.verify_audit(None))?;
+            verified.broken.map_or(Ok(()), |broken| Err(Error::Corrupt { why: format!("its audit chain: {broken}") }))
+        });
+        vec![
+            finding("the configuration", config.map(|_| ())),
+            finding("the authority and the certificate", ca),
+            finding("who may read the authority's key", private(&folder.join(ca::KEY))),
+            finding("the database", db::check(&folder.join(db::FILE))),
+            finding("what is believed", hub.as_ref().map(|_| ()).map_err(|error| Error::Conflict(told(error)))),
+            finding("the audit chain", chain),
+        ]
+    }
+}
+
+fn finding(what: &'static str, found: Result<(), Error>) -> Finding {
+    Finding { what, wrong: found.err().map(|error| told(&error)) }
+}
+
+/// An error, with what is below it.
+fn told(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(unix)]
+fn private(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let mode = path.metadata().map_err(Error::io(path))?.mode();
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(Error::Denied(format!("others may read {}: `chmod 600` it", path.display()))),
+    }
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path) -> Result<(), Error> {
+    Ok(())
+}

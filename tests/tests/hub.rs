@@ -1,0 +1,112 @@
+//! `remit hub`: made once, served with its own authority, looked at, backed up while it works, and put elsewhere.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::Value;
+use tests::hub::{Hub, init};
+use tests::{Msp, Remit};
+
+/// A hub of an MSP in a folder, and what it said.
+fn make(msp: &Msp, folder: &Path) -> Value {
+    let folder = folder.to_str().unwrap();
+    msp.ok(&[&init(folder, "root.statement")[..], &["--output", "json"]].concat()).json()
+}
+
+/// What is wrong with it, by what was looked at.
+fn wrong(remit: &Remit, folder: &Path) -> Vec<(String, String)> {
+    let ran = remit.run(&["hub", "doctor", "--folder", folder.to_str().unwrap(), "--output", "json"]);
+    let looked = ran.json();
+    let of = |it: &Value| Some((it["what"].as_str().unwrap().to_owned(), it["wrong"].as_str()?.to_owned()));
+    let wrong: Vec<_> = looked.as_array().unwrap().iter().filter_map(of).collect();
+    assert_eq!(ran.code == Some(0), wrong.is_empty(), "{ran}");
+    wrong
+}
+
+#[test]
+fn a_hub_is_made_once_and_serves_with_its_own_authority() {
+    let msp = Msp::new();
+    let (folder, other) = (msp.folder.join("hub"), msp.folder.join("elsewhere"));
+    let made = make(&msp, &folder);
+    assert_eq!(made["root"], msp.fingerprint());
+    make(&msp, &other);
+    let again = msp.run(&init(folder.to_str().unwrap(), "root.statement")).expect(1);
+    assert!(again.stderr.contains("hub.toml"), "{again}");
+
+    let hub = Hub::start(&msp.remit, &folder);
+    let (status, said) = hub.get("/v1/health", &hub.ca).unwrap();
+    assert!(status == 200 && said.contains("\"ok\""), "{status} {said}");
+    assert_eq!(hub.get("/v1/ready", &hub.ca).unwrap().0, 200);
+    // Nobody passes for it: the control of all that is said to it.
+    let stranger = hub.get("/v1/health", &other.join("ca.pem")).unwrap_err();
+    assert!(stranger.contains("CERTIFICATE_VERIFY_FAILED"), "{stranger}");
+    assert_eq!(hub.get("/v1/devices", &hub.ca).unwrap().0, 401, "who asks is to be proved");
+    assert_eq!(hub.get("/v1/nowhere", &hub.ca).unwrap().0, 404);
+    let (_, openapi) = hub.get("/v1/openapi", &hub.ca).unwrap();
+    let written = msp.ok(&["hub", "openapi"]).json();
+    assert_eq!(serde_json::from_str::<Value>(&openapi).unwrap(), written);
+    hub.stop();
+    assert_eq!(wrong(&msp.remit, &folder), [], "it ended well");
+    Hub::start(&msp.remit, &folder).stop();
+}
+
+#[test]
+fn a_root_that_too_few_signed_is_nobody_s() {
+    let msp = Msp::new();
+    let folder = msp.folder.join("hub");
+    fs::create_dir(msp.folder.join("young")).unwrap();
+    msp.write("young/root.toml", &msp.root());
+    msp.ok(&["root", "make", "young/root.toml", "--key", "ann"]);
+    let ran = msp.run(&init(folder.to_str().unwrap(), "young/root.statement"));
+    assert!(ran.code != Some(0) && ran.stderr.contains("2 are needed"), "{ran}");
+    assert!(!folder.join("hub.toml").exists());
+    msp.ok(&["sign", "young/root.statement", "--key", "ben"]);
+    msp.ok(&init(folder.to_str().unwrap(), "young/root.statement"));
+}
+
+#[test]
+fn a_backup_while_it_works_is_the_whole_hub_elsewhere() {
+    let msp = Msp::new();
+    let (folder, there) = (msp.folder.join("hub"), msp.folder.join("there"));
+    make(&msp, &folder);
+    let hub = Hub::start(&msp.remit, &folder);
+    let in_hub = |folder: &Path, rest: &[&str]| {
+        msp.run(&[&["hub", rest[0], "--folder", folder.to_str().unwrap()], &rest[1..]].concat())
+    };
+    in_hub(&folder, &["backup", "all"]).expect(0);
+    let mode = msp.folder.join("all").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "it has a key in it");
+    let twice = in_hub(&folder, &["backup", "all"]).expect(1);
+    assert!(twice.stderr.contains("is there already"), "{twice}");
+    assert_eq!(hub.get("/v1/ready", &hub.ca).unwrap().0, 200, "it goes on");
+    in_hub(&there, &["restore", "all"]).expect(0);
+    let over = in_hub(&there, &["restore", "all"]).expect(1);
+    assert!(over.stderr.contains("there is a hub in"), "{over}");
+    // Devices that believe the old one's authority believe this one.
+    let restored = Hub::start(&msp.remit, &there);
+    assert_eq!(restored.get("/v1/health", &hub.ca).unwrap().0, 200);
+    assert_eq!(wrong(&msp.remit, &there), []);
+}
+
+#[test]
+fn what_is_wrong_with_a_hub_is_said() {
+    let msp = Msp::new();
+    let folder = msp.folder.join("hub");
+    make(&msp, &folder);
+    assert_eq!(wrong(&msp.remit, &folder), []);
+    let key = folder.join("ca.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let [(what, why)] = &wrong(&msp.remit, &folder)[..] else { panic!("one thing is wrong") };
+    assert!(what == "who may read the authority's key" && why.contains("chmod 600"), "{what}: {why}");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let config = folder.join("hub.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}\nlisten-to = 1\n")).unwrap();
+    let found = wrong(&msp.remit, &folder);
+    assert!(found.iter().any(|(what, why)| what == "the configuration" && why.contains("listen-to")), "{found:?}");
+    let ran = msp.run(&["hub", "run", "--folder", folder.to_str().unwrap()]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("listen-to"), "{ran}");
+    fs::write(&config, text).unwrap();
+    assert_eq!(wrong(&msp.remit, &folder), []);
+}
