@@ -20,10 +20,12 @@ macro_rules! need_root {
 }
 
 /// What managed hosts are made with, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("/usr/bin/apt-ftparchive", "apt-utils"),
     ("/usr/bin/dpkg-deb", "dpkg"),
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
+    ("/usr/bin/nbdfuse", "libnbd-bin"),
+    ("/usr/bin/nbdkit", "nbdkit"),
     ("/usr/bin/nsenter", "util-linux"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/systemd-nspawn", "systemd-container"),

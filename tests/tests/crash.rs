@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tests::{Remit, remit};
+use tests::{Chance, Remit, remit};
 
 const KILL: i32 = 9;
 /// No command has more durable writes of one kind.
@@ -258,23 +258,11 @@ fn an_undo_names_what_was_in_flight() {
     assert!(undone["detail"].as_str().unwrap().contains("under way when the run was stopped"), "{undone}");
 }
 
-/// splitmix64: what is random is random, and can be had again.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
 #[test]
 fn a_run_that_dies_at_a_random_moment_is_closed() {
     const TIMES: u32 = 40;
     let kills = if tests::soak!() { 200 } else { 20 };
-    let mut chance = Chance(tests::seed());
+    let mut chance = Chance::new(tests::seed());
     let bench = Bench::new();
     bench.lay_out();
     assert!(bench.enforce(TIMES).status().unwrap().success());
@@ -286,7 +274,7 @@ fn a_run_that_dies_at_a_random_moment_is_closed() {
     for _ in 0..kills {
         bench.lay_out();
         let mut child = bench.enforce(TIMES).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(whole.mul_f64(chance.next() as f64 / u64::MAX as f64).max(Duration::from_millis(1)));
+        std::thread::sleep(Duration::from_micros(chance.below(whole.as_micros() as u64).max(1_000)));
         child.kill().unwrap();
         killed += u32::from(child.wait().unwrap().signal() == Some(KILL));
         bench.check(TIMES as usize);

@@ -12,6 +12,7 @@ mod order;
 mod policy;
 mod queue;
 mod reason;
+mod reboot;
 #[cfg(test)]
 mod rows;
 mod rule;
@@ -24,11 +25,12 @@ mod written;
 pub use dispatch::{
     Dispatcher, Explained, HandRun, Input, Now, Placed, Restored, Scope, SetAside, Shell, Step, Ticket, Told, What,
 };
-pub use notice::{Change, Notice};
+pub use notice::{Change, Content, Found, Notice};
 pub use order::{BadOrder, ORDER_BYTES_MAX, Occasion, Order, Priority, Retry, Retryable, order_name};
 pub use policy::{Allowed, BadPolicy, DevicePolicy, Wanted};
 pub use queue::{Limits, NotRun, Origin, Run, Stage};
-pub use reason::{Cause, Reason};
+pub use reason::{Against, Cause, Reason};
+pub use reboot::{Reboot, RebootLook, RebootPolicy, RebootStep, RebootTold};
 pub use rule::{
     Attribution, EventTrigger, RecentRun, Rule, RuleDecision, RuleEvent, RuleFiring, RuleLook, RuleState, Touched,
     TripReason, Tripped, Unfired, attribute,

@@ -1,5 +1,7 @@
 //! What a source noticed.
 
+use std::path::PathBuf;
+
 use model::RunId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -20,6 +22,43 @@ pub struct Notice {
     /// The run that brought it about, where the source knows: `run-finished`, or what a run emitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<RunId>,
+    /// Where it is about a file or a folder: what is there, as far as whoever hands it in looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
+}
+
+/// What is at a place of the device, in words that two who looked can compare.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Found {
+    /// Its absolute path, on which nothing is a link.
+    pub path: PathBuf,
+    /// Its device and its number there: a file may have several names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<(u64, u64)>,
+    /// What is in it.
+    #[serde(default, skip_serializing_if = "Content::is_unknown")]
+    pub content: Content,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// Nobody looked, or could.
+    #[default]
+    Unknown,
+    /// There is no such file.
+    Nothing,
+    /// This, in an effect's words: `sha256:` and the digest, or `folder`.
+    Is(String),
+}
+
+impl Content {
+    /// Whether nobody knows.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
 }
 
 /// What became of what is watched.

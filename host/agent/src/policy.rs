@@ -7,13 +7,12 @@ use model::Scope;
 use model::budget::Budgets;
 use serde::{Deserialize, Serialize};
 
+use crate::reboot::RebootPolicy;
 use crate::schedule::permit::{Permit, Written};
-use crate::{Calendars, Device, Reason};
+use crate::{Calendars, Device, Reason, Window};
 
-const CLASSES: [Class; 5] = [Class::L0, Class::L1, Class::L2, Class::L3, Class::L4];
-
-/// What runs of this class and below do is look, and windows are not for them.
-const LOOKS_MAX: Class = Class::L1;
+/// Whom windows are for. What runs of lower classes do is look.
+const WINDOWED: [Class; 3] = [Class::L2, Class::L3, Class::L4];
 
 /// `[device]` of host policy, as it is written. What is left out is not limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +28,8 @@ pub struct DevicePolicy {
     pub windows: Vec<Calendars>,
     /// What all runs together may use in a day.
     pub budgets: Budgets,
+    /// What is done for whoever is logged in when the machine is to be rebooted.
+    pub reboots: RebootPolicy,
 }
 
 /// Everything that is wrong with a policy.
@@ -45,7 +46,7 @@ pub struct Allowed {
     written: DevicePolicy,
     plugins: Option<Scope>,
     publishers: Option<Scope>,
-    /// By class.
+    /// By class; a class that is not there needs none.
     windows: Vec<(Class, Permit)>,
 }
 
@@ -75,9 +76,10 @@ impl Allowed {
         let device = Device { calendars: written.windows.clone(), ..Device::default() };
         let of_nobody = Written { start: None, expires: None, allowed: &[], blackout: &[], zone: &TimeZone::UTC };
         let mut wrong = Vec::new();
-        let windows = CLASSES.map(|class| (class, Permit::read(&of_nobody, class, &device, &mut wrong)));
-        wrong.truncate(wrong.len() / CLASSES.len());
+        let windows = WINDOWED.map(|class| (class, Permit::read(&of_nobody, class, &device, &mut wrong)));
+        wrong.truncate(wrong.len() / WINDOWED.len());
         problems.extend(wrong.iter().map(|problem| problem.replacen("calendars[", "windows[", 1)));
+        problems.extend(written.reboots.check());
         match problems.is_empty() {
             true => Ok(Self { written: written.clone(), plugins, publishers, windows: windows.into() }),
             false => Err(BadPolicy(problems)),
@@ -87,6 +89,24 @@ impl Allowed {
     /// As it was written.
     pub fn written(&self) -> &DevicePolicy {
         &self.written
+    }
+
+    /// The windows, as orders have them beside their own: a firing outside them is known beforehand, and what waits for one to
+    /// open can. They name whom they are for, because orders that only look have to do with none.
+    pub fn calendars(&self) -> Vec<Calendars> {
+        let meant = |window: &Window| {
+            let classes = WINDOWED.into_iter().filter(|it| window.classes.is_empty() || window.classes.contains(it));
+            let classes: Vec<Class> = classes.collect();
+            // A window of no class would be one of all.
+            (!classes.is_empty()).then(|| Window { classes, ..window.clone() })
+        };
+        let all = |windows: &[Window]| windows.iter().filter_map(meant).collect();
+        let one = |it: &Calendars| Calendars {
+            zone: it.zone.clone(),
+            allowed: all(&it.allowed),
+            blackout: all(&it.blackout),
+        };
+        self.written.windows.iter().map(one).collect()
     }
 
     /// Everything that speaks against a run that would start now; budgets aside, which are in a ledger.
@@ -121,6 +141,11 @@ impl Allowed {
         reasons
     }
 
+    /// What windows have against something of this class at a time.
+    pub fn admits(&self, class: Class, at_ms: i64) -> Result<(), Reason> {
+        self.windows_of(class).map_or(Ok(()), |permit| permit.admits(at_ms))
+    }
+
     /// Whether a run of this class may start now, as far as windows say.
     pub fn is_open(&self, class: Class, now_ms: i64) -> bool {
         self.windows_of(class).is_none_or(|permit| permit.admits(now_ms).is_ok())
@@ -132,8 +157,7 @@ impl Allowed {
     }
 
     fn windows_of(&self, class: Class) -> Option<&Permit> {
-        let windows = self.windows.iter().filter(|(of, _)| *of > LOOKS_MAX);
-        windows.into_iter().find(|(of, _)| *of == class).map(|(_, permit)| permit)
+        self.windows.iter().find(|(of, _)| *of == class).map(|(_, permit)| permit)
     }
 }
 
@@ -200,6 +224,30 @@ mod tests {
         }
         assert_eq!(codes(text, Wanted { class: Class::L2, ..WANTED }), ["window"]);
         assert_eq!(policy(text).against_ever(&WANTED), [], "nor for a run that goes on");
+    }
+
+    #[test]
+    fn orders_have_the_same_windows() {
+        use crate::{Schedule, Trigger};
+        let trigger = Trigger { cron: "0 * * * *".to_owned(), zone: "UTC".to_owned(), ..Trigger::default() };
+        let (sunday, monday) = ("weekly = 'sun 11:00-13:00'", "weekly = 'mon 11:00-13:00'");
+        for window in [
+            format!("allowed = [{{ {sunday} }}]"),
+            format!("allowed = [{{ {monday} }}]"),
+            format!("allowed = [{{ {monday}, classes = ['L3'] }}]"),
+            format!("allowed = [{{ {monday}, classes = ['L0', 'L1'] }}]"),
+            format!("blackout = [{{ {sunday} }}]"),
+            format!("blackout = [{{ {sunday}, classes = ['L1', 'L4'] }}]"),
+            format!("blackout = [{{ {sunday}, classes = ['L0'] }}]"),
+        ] {
+            let policy = policy(&format!("windows = [{{ zone = 'UTC', {window} }}]"));
+            let device = Device { calendars: policy.calendars(), ..Device::default() };
+            for class in [Class::L0, Class::L1, Class::L2, Class::L3, Class::L4] {
+                let schedule = Schedule::new(&trigger, "x", class, &device).unwrap();
+                let asked = policy.against(&Wanted { class, ..WANTED }, NOON_MS);
+                assert_eq!(schedule.admits(NOON_MS).err().as_slice(), asked, "{window} {class}");
+            }
+        }
     }
 
     #[test]

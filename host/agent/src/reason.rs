@@ -38,7 +38,7 @@ pub enum Reason {
     MaxPerHour,
     /// The rule fired too often, or is one of a circle, and is off until somebody looks.
     Breaker,
-    /// The device's budget is used up.
+    /// A budget is used up: the order's, or the device's.
     Budget {
         /// Which, and how much of it.
         what: String,
@@ -92,6 +92,11 @@ impl Reason {
             Self::Policy { .. } => "policy",
         }
     }
+
+    /// Whether it is about windows: then it is over when one opens.
+    pub fn is_of_time(&self) -> bool {
+        matches!(self, Self::Window | Self::Blackout { .. })
+    }
 }
 
 impl fmt::Display for Reason {
@@ -109,14 +114,31 @@ impl fmt::Display for Reason {
             Self::Debounce => f.write_str("it is one of a burst, of which the last counts"),
             Self::MaxPerHour => f.write_str("the rule has fired as often as it may in an hour"),
             Self::Breaker => f.write_str("the rule's breaker has tripped: it is off until somebody looks"),
-            Self::Budget { what } => write!(f, "the device's budget is used up: {what}"),
-            Self::Cause { run, chain } => write!(f, "{run} brought it about, which {} led to", chain.join(", then ")),
+            Self::Budget { what } => write!(f, "a budget is used up: {what}"),
+            Self::Cause { run, chain } => {
+                write!(f, "{run} brought it about, to which `{}` led", chain.join("`, then `"))
+            }
             Self::Filter { failed: None } => f.write_str("the filter does not want it"),
             Self::Filter { failed: Some(why) } => write!(f, "the filter could not be asked: {why}"),
             Self::For => f.write_str("it did not hold long enough"),
             Self::Crowded { subject } => write!(f, "the rule watches more than it remembers: `{subject}` is forgotten"),
             Self::Policy { what } => write!(f, "the device's policy forbids it: {what}"),
         }
+    }
+}
+
+/// A reason that holds at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Against {
+    /// Which.
+    pub reason: Reason,
+    /// Until when, by all that is known; milliseconds since 1970. None, where no time ends it.
+    pub until_ms: Option<i64>,
+}
+
+impl Against {
+    pub(crate) fn new(reason: Reason, until_ms: Option<i64>) -> Self {
+        Self { reason, until_ms }
     }
 }
 

@@ -78,7 +78,7 @@ impl World {
     }
 
     fn notice(&mut self, subject: &str, change: Change, data: Map<String, Value>) -> Vec<RuleDecision> {
-        let notice = Notice { at_ms: self.now_ms, subject: subject.to_owned(), change, data, cause: None };
+        let notice = Notice { at_ms: self.now_ms, subject: subject.to_owned(), change, data, cause: None, found: None };
         self.call(Some(&notice), Some(Elapsed { awake_ms: 0, asleep_ms: 0 }))
     }
 
@@ -338,6 +338,7 @@ fn a_run(dice: &mut Dice) -> RecentRun {
             interface: "patch-install".to_owned(),
             function: "install-updates".to_owned(),
             target: "apt:vim".to_owned(),
+            at: None,
         }],
     }
 }

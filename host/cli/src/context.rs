@@ -2,6 +2,7 @@
 //! environment.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,13 +10,17 @@ use anyhow::Context as _;
 use artifact::{Cache, Plugin};
 use backends::secrets::{Secrets, Vault};
 use backends::{Device, Shared};
+use distribution::Installed;
 use model::budget::Allowance;
 use model::{Clock, Digest, Grants, SystemClock};
 use runtime::{Compiler, Engine, Options, Prepared};
 use store::Store;
+use trust::{Folder, Time, Trust};
 
 use crate::host_policy::HostPolicy;
+use crate::installed::Shelf;
 use crate::output::{self, Format};
+use crate::unchanged::Unchanged;
 
 /// Where root keeps a machine's state.
 const MACHINE_STATE: &str = "/var/lib/remit";
@@ -58,10 +63,17 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     /// Made when it is first needed, and then the only one of this process.
     engine: OnceLock<Engine>,
-    /// Whether many runs share this process.
-    is_agent: bool,
-    /// What an agent has prepared, the latest last.
+    /// Where many runs share this process.
+    kept: Option<Kept>,
+}
+
+/// What an agent keeps from run to run.
+#[derive(Default)]
+struct Kept {
+    /// What it has prepared, the latest last.
     prepared: Mutex<VecDeque<Prepared>>,
+    believed: Unchanged<Option<Arc<Trust>>>,
+    shelf: Unchanged<Arc<Shelf>>,
 }
 
 impl Context {
@@ -75,8 +87,7 @@ impl Context {
             root: args.root,
             clock: Arc::new(SystemClock),
             engine: OnceLock::new(),
-            is_agent: false,
-            prepared: Mutex::default(),
+            kept: None,
         }
     }
 
@@ -91,8 +102,7 @@ impl Context {
             root: self.root.clone(),
             clock: Arc::clone(&self.clock),
             engine: OnceLock::new(),
-            is_agent: true,
-            prepared: Mutex::default(),
+            kept: Some(Kept::default()),
         }
     }
 
@@ -163,7 +173,7 @@ impl Context {
             return Ok(engine.clone());
         }
         // A hand run has one instance at a time: reserving a pool would cost more than it saves.
-        let engine = Engine::new(Options { pooled: self.is_agent, ..Options::default() })?;
+        let engine = Engine::new(Options { pooled: self.kept.is_some(), ..Options::default() })?;
         Ok(self.engine.get_or_init(|| engine).clone())
     }
 
@@ -191,13 +201,13 @@ impl Context {
 
     /// A plugin, compiled or out of the cache, and linked with what it was granted.
     pub(crate) async fn prepare(&self, plugin: &Plugin, grants: &Grants) -> anyhow::Result<Prepared> {
-        if let Some(kept) = self.kept(plugin, grants) {
-            return Ok(kept);
+        if let Some(prepared) = self.prepared(plugin, grants) {
+            return Ok(prepared);
         }
         let (engine, cache, compiler) = (self.engine()?, self.cache()?, self.compiler()?);
         let prepared = runtime::prepare(&engine, plugin, grants, Some(&cache), &compiler).await?;
-        if self.is_agent {
-            let mut all = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = &self.kept {
+            let mut all = kept.prepared.lock().unwrap_or_else(PoisonError::into_inner);
             if all.len() >= PREPARED_MAX {
                 all.pop_front();
             }
@@ -207,9 +217,29 @@ impl Context {
     }
 
     /// What was prepared before, for the same plugin that the same people vouch for, with the same grants.
-    fn kept(&self, plugin: &Plugin, grants: &Grants) -> Option<Prepared> {
-        let all = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+    fn prepared(&self, plugin: &Plugin, grants: &Grants) -> Option<Prepared> {
+        let all = self.kept.as_ref()?.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().find(|it| it.is_of(plugin, grants)).cloned()
+    }
+
+    /// What this machine believes. An agent reads it again when the folder has changed, or the latest time is to be kept.
+    pub(crate) fn believed(
+        &self,
+        folder: &Folder,
+        read: impl FnOnce() -> anyhow::Result<Option<Arc<Trust>>>,
+    ) -> anyhow::Result<Option<Arc<Trust>>> {
+        let Some(kept) = &self.kept else { return read() };
+        let now_ms = self.clock.now_ms();
+        let is_news = |trust: &Arc<Trust>| trust.is_news(Time::from_ms(now_ms));
+        kept.believed.read(&folder.folders(), now_ms, |trust| !trust.as_ref().is_some_and(is_news), read)
+    }
+
+    /// What was read of this folder of what is installed. An agent reads it again when it has changed.
+    pub(crate) fn shelf(&self, folder: &Installed) -> Arc<Shelf> {
+        let Some(kept) = &self.kept else { return Arc::default() };
+        let Ok(shelf) =
+            kept.shelf.read(&folder.folders(), self.clock.now_ms(), |_| true, || Ok::<_, Infallible>(Arc::default()));
+        shelf
     }
 }
 

@@ -1,9 +1,13 @@
 //! What is installed on this machine, and which version a name means here.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use artifact::Plugin;
 use distribution::{Entry, Installed, Package};
+#[cfg(target_os = "linux")]
+use model::Digest;
 use model::Mode;
 use serde_json::{Map, Value};
 use trust::Trust;
@@ -12,20 +16,33 @@ use crate::context::Context;
 use crate::output::say;
 use crate::vouched::{self, Device, Statements};
 
-/// All that is installed, and what this machine believes of it.
+/// All that is installed, and what this machine believes of it: as it was when it was first asked for. What was put there since,
+/// `folder` knows.
 pub(crate) struct Plugins {
     pub(crate) folder: Installed,
     /// None where no root is pinned.
-    pub(crate) trust: Option<Trust>,
+    pub(crate) trust: Option<Arc<Trust>>,
+    shelf: Arc<Shelf>,
 }
 
 /// One version that is installed.
+#[derive(Clone)]
 pub(crate) struct Kept {
     pub(crate) entry: Entry,
-    pub(crate) package: Package,
     pub(crate) plugin: Plugin,
     pub(crate) statements: Statements,
 }
+
+/// What was read so far of what is installed, and was as it should be.
+#[derive(Default)]
+pub(crate) struct Shelf {
+    entries: OnceLock<Vec<Entry>>,
+    /// The latest last.
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+/// How many are kept that were read: a machine runs about so many.
+const KEPT_MAX: usize = 32;
 
 /// How a plugin would run: what a name means depends on it.
 pub(crate) struct Wanted<'a> {
@@ -53,16 +70,46 @@ pub(crate) fn lock_file(context: &Context) -> PathBuf {
 }
 
 impl Plugins {
-    pub(crate) fn open(trust: Option<Trust>, context: &Context) -> anyhow::Result<Self> {
-        Ok(Self { folder: folder(context)?, trust })
+    pub(crate) fn open(trust: Option<Arc<Trust>>, context: &Context) -> anyhow::Result<Self> {
+        let folder = folder(context)?;
+        Ok(Self { shelf: context.shelf(&folder), folder, trust })
     }
 
     /// What was installed, if that is what lies there.
     pub(crate) fn load(&self, entry: Entry, context: &Context) -> anyhow::Result<Kept> {
-        let package = self.folder.load(&entry)?;
-        let plugin = artifact::verify_local(package.component.clone(), context.cache().ok().as_ref())?;
-        let statements = Statements::of(&package.attachments);
-        Ok(Kept { entry, package, plugin, statements })
+        let kept = || self.shelf.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = kept().iter().find(|there| there.entry == entry) {
+            return Ok(there.clone());
+        }
+        let Package { component, attachments } = self.folder.load(&entry)?;
+        let plugin = artifact::verify_local(component, context.cache().ok().as_ref())?;
+        let loaded = Kept { entry, plugin, statements: Statements::of(&attachments).looked_at() };
+        let mut kept = kept();
+        if kept.len() >= KEPT_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(loaded.clone());
+        Ok(loaded)
+    }
+
+    /// What `NAME` or `NAME@VERSION` may stand for, the newest last.
+    pub(crate) fn find_all(&self, text: &str) -> anyhow::Result<Vec<Entry>> {
+        let entries = match self.shelf.entries.get() {
+            Some(entries) => entries,
+            None => {
+                let listed = self.folder.list()?;
+                self.shelf.entries.get_or_init(|| listed)
+            }
+        };
+        Ok(distribution::named(entries, text).cloned().collect())
+    }
+
+    /// The one that an order means.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_digest(&self, name: &str, digest: Digest, context: &Context) -> anyhow::Result<Option<Kept>> {
+        let entries = self.find_all(name).unwrap_or_default();
+        let entry = entries.into_iter().find(|entry| entry.digest == digest);
+        entry.map(|entry| self.load(entry, context)).transpose()
     }
 
     /// Whether it may run like that.
@@ -77,7 +124,11 @@ impl Plugins {
     /// in nobody's way; where none may, the newest.
     pub(crate) fn meant(&self, name: &str, wanted: &Wanted<'_>, context: &Context) -> anyhow::Result<Kept> {
         let mut newest = None;
-        for entry in self.folder.find_all(name)?.into_iter().rev() {
+        let entries = self.find_all(name)?;
+        if let [only] = &entries[..] {
+            return self.load(only.clone(), context);
+        }
+        for entry in entries.into_iter().rev() {
             let kept = self.load(entry, context)?;
             if self.is_approved(&kept, wanted, context)? {
                 if let Some(Kept { entry: newer, .. }) = newest {

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use trust::{Folder, Key, Loaded, Signed, Signer, Statement, Time, Trust, file, statement};
@@ -95,8 +96,9 @@ pub(crate) fn folder(context: &Context) -> anyhow::Result<Folder> {
 }
 
 /// What this machine believes; none where no root is pinned.
-pub(crate) fn believed(context: &Context) -> anyhow::Result<Option<Trust>> {
-    told(folder(context)?.load()?, context)
+pub(crate) fn believed(context: &Context) -> anyhow::Result<Option<Arc<Trust>>> {
+    let folder = folder(context)?;
+    context.believed(&folder, || Ok(told(folder.load()?, context)?.map(Arc::new)))
 }
 
 /// The same, with what there is to install.
@@ -130,7 +132,7 @@ fn note_time(trust: &mut Trust, context: &Context) -> anyhow::Result<()> {
 }
 
 /// The same, for what makes no sense without.
-pub(crate) fn root(context: &Context) -> anyhow::Result<Trust> {
+pub(crate) fn root(context: &Context) -> anyhow::Result<Arc<Trust>> {
     believed(context)?.context(NO_ROOT)
 }
 

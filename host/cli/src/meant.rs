@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::bail;
 use artifact::Plugin;
@@ -42,15 +43,15 @@ pub(crate) enum Origin {
     /// Of whoever runs it by hand.
     File,
     /// Installed: it runs as it was approved, and not by hand. With what this machine believes, none where no root is pinned.
-    Installed(Box<Option<Trust>>),
+    Installed(Option<Arc<Trust>>),
 }
 
 impl Origin {
     /// What this machine believes, read once.
-    pub(crate) fn believed(self, context: &Context) -> anyhow::Result<Option<Trust>> {
+    pub(crate) fn believed(self, context: &Context) -> anyhow::Result<Option<Arc<Trust>>> {
         match self {
             Self::File => keys::believed(context),
-            Self::Installed(trust) => Ok(*trust),
+            Self::Installed(trust) => Ok(trust),
         }
     }
 
@@ -87,7 +88,7 @@ impl Meant {
             Self::Installed(name) => {
                 let plugins = Plugins::open(keys::believed(context)?, context)?;
                 let kept = plugins.meant(name, wanted, context)?;
-                let (path, origin) = (PathBuf::from(name), Origin::Installed(Box::new(plugins.trust)));
+                let (path, origin) = (PathBuf::from(name), Origin::Installed(plugins.trust));
                 Ok(Found { plugin: kept.plugin, statements: kept.statements, path, origin })
             }
             Self::Elsewhere(source) => bail!("{source} is not on this machine: `remit plugin install {source}` first"),
@@ -107,7 +108,7 @@ impl Meant {
             Self::Installed(name) => {
                 let plugins = Plugins::open(keys::believed(context)?, context)?;
                 let kept = plugins.meant(name, &Wanted::to_look(), context)?;
-                Ok((kept.plugin, kept.package))
+                Ok((kept.plugin, plugins.folder.load(&kept.entry)?))
             }
             Self::Elsewhere(source) => bail!("{source} is not on this machine: `remit plugin install {source}` first"),
         }

@@ -64,6 +64,13 @@ impl Statements {
         Self { signed: attachments.iter().map(signed).collect(), unread: None }
     }
 
+    /// With what its publisher signed looked at, for as long as it is kept.
+    pub(crate) fn looked_at(mut self) -> Self {
+        let is_plugin = |it: &Signed| it.kind().is_ok_and(|kind| kind == Kind::Plugin);
+        self.signed = self.signed.into_iter().map(|it| if is_plugin(&it) { it.looked_at() } else { it }).collect();
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.signed.is_empty() && self.unread.is_none()
     }

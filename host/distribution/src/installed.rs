@@ -112,6 +112,11 @@ impl Installed {
         Ok(Self { folder: folder.to_owned() })
     }
 
+    /// The folders that files are put into, replaced in and removed from: as long as nothing is, what is installed stays.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        ["entries", "blobs"].map(|name| self.folder.join(name)).into()
+    }
+
     /// Where downloads under way are kept.
     pub fn partial(&self) -> PathBuf {
         self.folder.join("partial")
@@ -166,10 +171,7 @@ impl Installed {
 
     /// What `name` or `name@version` stands for: all versions, where none is named.
     pub fn find_all(&self, text: &str) -> Result<Vec<Entry>, Error> {
-        let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
-        let mut entries = self.list()?;
-        entries.retain(|it| it.name == name && version.is_none_or(|version| it.version.to_string() == version));
-        Ok(entries)
+        Ok(named(&self.list()?, text).cloned().collect())
     }
 
     /// A plugin that is installed, if it still is what was installed.
@@ -267,6 +269,13 @@ impl Freed {
         }
         Ok(())
     }
+}
+
+/// Those of them that `name` or `name@version` may stand for.
+pub fn named<'a>(entries: &'a [Entry], text: &'a str) -> impl Iterator<Item = &'a Entry> {
+    let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
+    let is_it = move |it: &&Entry| it.name == name && version.is_none_or(|version| it.version.to_string() == version);
+    entries.iter().filter(is_it)
 }
 
 /// It becomes a file's name.

@@ -26,7 +26,7 @@ pub use credentials::{Credentials, DockerConfig};
 pub use error::{Error, Redirect};
 pub use fetch::{Fetched, Fetcher};
 pub use file::{beside as read_beside, read as read_file, write as write_file};
-pub use installed::{Entry, Freed, Installed};
+pub use installed::{Entry, Freed, Installed, named};
 pub use lock::{BadLock, LOCK_BYTES_MAX, Lock, Locked};
 pub use network::{Limits, Network, Posted, Roots, Traffic};
 pub use package::{

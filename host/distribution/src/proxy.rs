@@ -54,6 +54,11 @@ impl Proxy {
         exception(text).is_some()
     }
 
+    /// For a client that asks this one server: itself, where it stands before that.
+    pub fn before(&self, url: &Url) -> Result<Option<reqwest::Proxy>, Error> {
+        self.stands_before(url).then(|| self.of_client()).transpose()
+    }
+
     /// Whether this server is asked through it. This machine never is.
     pub(crate) fn stands_before(&self, url: &Url) -> bool {
         let address = match url.host() {
@@ -92,7 +97,7 @@ impl Proxy {
     }
 
     /// What the connection to it came to.
-    pub(crate) fn trouble(&self, source: &reqwest::Error) -> Error {
+    pub fn trouble(&self, source: &reqwest::Error) -> Error {
         let mut last: &dyn std::error::Error = source;
         while let Some(next) = last.source() {
             last = next;

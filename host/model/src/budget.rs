@@ -174,13 +174,21 @@ pub struct Exhausted {
     pub room_in_ms: Option<u64>,
 }
 
+impl Exhausted {
+    /// The same for whoever reads it later: when there is room again is not in it.
+    pub fn what(&self) -> String {
+        let Self { budget, limit, left, wanted, .. } = self;
+        let never = if self.room_in_ms.is_none() { "; that is more than there ever is" } else { "" };
+        format!("this device's `{budget}` has {left} of {limit} left, and {wanted} would be used{never}")
+    }
+}
+
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { budget, limit, left, wanted, .. } = self;
-        write!(f, "this device's `{budget}` has {left} of {limit} left, and {wanted} would be used")?;
+        f.write_str(&self.what())?;
         match self.room_in_ms.map(|ms| ms.div_ceil(60_000)) {
             Some(minutes) => write!(f, "; there is room again in {} h {} min", minutes / 60, minutes % 60),
-            None => f.write_str("; that is more than there ever is"),
+            None => Ok(()),
         }
     }
 }
@@ -197,7 +205,7 @@ pub enum NotBooked {
 }
 
 /// What is left of one budget.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Left {
     /// Which.

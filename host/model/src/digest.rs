@@ -22,6 +22,11 @@ impl Digest {
         Self::of(&serde_json_canonicalizer::to_vec(value).unwrap_or_default())
     }
 
+    /// The hash itself: for what is hashed of hashes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Without the prefix: for file names.
     pub fn hex(&self) -> String {
         hex::encode(self.0)

@@ -59,6 +59,11 @@ id! {
     RunId, "run"
 }
 
+id! {
+    /// One order of a technician, to however many devices.
+    OrderId, "order"
+}
+
 impl RunId {
     /// The lowest that one made at that time can be: those of before sort before it.
     pub fn lowest_at(at_ms: u64) -> Self {

@@ -22,7 +22,7 @@ pub mod time;
 pub use capability::{Capability, Grants, Scope};
 pub use digest::Digest;
 pub use event::{Called, EffectRecord, Ended, Event, Phase, Recorded, Resources, Started};
-pub use id::{DeviceId, RunId, TicketId};
+pub use id::{DeviceId, OrderId, RunId, TicketId};
 pub use limits::Limits;
 pub use manifest::Manifest;
 pub use outcome::{Outcome, Verdict};

@@ -1,7 +1,7 @@
 //! What is granted: the manifest's wishes, cut down to what this machine's policy and this command line allow.
 
 use contract::run::Mode;
-use contract::{Class, ScopeGrammar};
+use contract::{Class, Interface, ScopeGrammar};
 use serde::{Deserialize, Serialize};
 
 use crate::Manifest;
@@ -44,9 +44,7 @@ pub fn grant_by_hand(
     for (interface, scope) in wishes.iter() {
         let Some(row) = capability::interface(interface) else { continue };
         let is_planned_only = row.changes && mode != Mode::Enforce;
-        let is_free = |entry: &String| {
-            is_planned_only || (row.class <= Class::L1 && !capability::reaches_inside(row.scope, entry))
-        };
+        let is_free = |entry: &String| is_planned_only || needs_no_word(row, entry);
         let (mut granted, guarded): (Vec<String>, Vec<String>) = scope.iter().cloned().partition(is_free);
         if guarded.is_empty() && (row.class <= Class::L1 || is_planned_only) {
             grants.add(interface, granted);
@@ -87,6 +85,49 @@ pub fn cut_down(wishes: &Grants, allowed: &Grants) -> (Grants, Vec<Capability>) 
         }
     }
     (grants, missing)
+}
+
+/// What was granted, narrowed to what an order lists; or what it lists that was not granted. Where it lists nothing, that is all.
+/// Else what nobody needs a word for needs no line either, and of what has one its lines count.
+pub fn narrow(granted: &Grants, listed: &[Capability]) -> Result<Grants, Vec<Capability>> {
+    if listed.is_empty() {
+        return Ok(granted.clone());
+    }
+    let grammar = |name: &str| capability::interface(name).map_or(ScopeGrammar::None, |row| row.scope);
+    let is_granted = |interface: &str, scope: &[String]| {
+        let has = |granted: &[String]| scope.is_empty() || !intersect(grammar(interface), granted, &[scope]).is_empty();
+        granted.get(interface).is_some_and(has)
+    };
+    let one = |it: &Capability, entry: &String| Capability { interface: it.interface, scope: vec![entry.clone()] };
+    let entries = |it: &Capability| match it.scope.is_empty() {
+        true => vec![it.clone()],
+        false => it.scope.iter().map(|entry| one(it, entry)).collect(),
+    };
+    let missing = listed.iter().flat_map(entries).filter(|it| !is_granted(it.interface, &it.scope));
+    let missing: Vec<Capability> = missing.collect();
+    if !missing.is_empty() {
+        return Err(missing);
+    }
+    let mut grants = Grants::default();
+    for (interface, scope) in granted.iter() {
+        let Some(row) = capability::interface(interface) else { continue };
+        let lines: Vec<&[String]> =
+            listed.iter().filter(|it| it.interface == interface).map(|it| it.scope.as_slice()).collect();
+        let free = || scope.iter().filter(|entry| needs_no_word(row, entry)).cloned().collect::<Vec<_>>();
+        let kept = match lines.is_empty() {
+            false => Some(intersect(row.scope, scope, &lines)),
+            true => Some(free()).filter(|free| row.class <= Class::L1 && (scope.is_empty() || !free.is_empty())),
+        };
+        if let Some(kept) = kept {
+            grants.add(interface, kept);
+        }
+    }
+    Ok(grants)
+}
+
+/// Whether it is granted to whoever asks for it by hand.
+fn needs_no_word(row: &Interface, entry: &str) -> bool {
+    row.class <= Class::L1 && !capability::reaches_inside(row.scope, entry)
 }
 
 /// What both sides say: an entry counts where it stands on both, or where the other side's pattern covers it. A side without
@@ -191,6 +232,39 @@ mod tests {
         let any_service = grants(&[("service-control", &["*"])]);
         let short = grants(&[("service-control", &["?"])]);
         assert_eq!(cut_down(&any_service, &short).0, short, "a pattern is not what it matches");
+    }
+
+    #[test]
+    fn an_order_narrows_what_was_granted() {
+        let mut granted = Grants::default();
+        granted.add("device", vec![]);
+        granted.add("files", vec!["logs".into(), "scratch".into()]);
+        granted.add("files-write", vec!["logs".into(), "scratch".into()]);
+        granted.add("service-control", vec!["nginx".into()]);
+        let narrow = |listed: &[&str]| {
+            let listed: Vec<Capability> = listed.iter().map(|text| text.parse().unwrap()).collect();
+            match super::narrow(&granted, &listed) {
+                Ok(grants) => grants
+                    .iter()
+                    .map(|(name, scope)| format!("{name} [{}]", scope.join(", ")))
+                    .map(|text| text.replace(" []", ""))
+                    .collect::<Vec<_>>(),
+                Err(missing) => missing.iter().map(|it| format!("missing {it}")).collect(),
+            }
+        };
+        let looks = ["device", "files [logs, scratch]"];
+        let all = ["device", "files [logs, scratch]", "files-write [logs, scratch]", "service-control [nginx]"];
+        assert_eq!(narrow(&[]), all, "nothing listed is nothing narrowed");
+        assert_eq!(narrow(&["files-write", "service-control"]), all, "an interface without a scope is all of it");
+        assert_eq!(narrow(&["files-write [scratch]"]), [&looks[..], &["files-write [scratch]"]].concat());
+        assert_eq!(narrow(&["files [logs]"]), ["device", "files [logs]"], "what looks is narrowed where it is listed");
+        assert_eq!(narrow(&["service-control [*]"]), [&looks[..], &["service-control [nginx]"]].concat());
+        assert_eq!(narrow(&["files-write [other, logs]"]), ["missing files-write [other]"]);
+        assert_eq!(
+            narrow(&["files-erase [scratch]", "service-control [mysql]", "device"]),
+            ["missing files-erase [scratch]", "missing service-control [mysql]"],
+            "all that is missing"
+        );
     }
 
     #[test]

@@ -164,6 +164,9 @@ impl Journal {
     /// Keeps a call. Answers whether so much is pending that it should be written now.
     pub(crate) fn call(&self, entry: CallEntry) -> bool {
         let at_ms = self.now_ms();
+        if !entry.effects.is_empty() {
+            self.shared.observer.changed(entry.call, &entry.effects);
+        }
         let mut pending = self.pending();
         pending.bytes += entry.bytes;
         pending.entries.push((at_ms, Entry::Call(entry)));

@@ -29,8 +29,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use contract::run::LogLevel;
-use model::Event;
 use model::budget::{self, Allowance, Entry, Exhausted, NotBooked};
+use model::{EffectRecord, Event};
 use serde::Serialize;
 
 pub use compile::{Compiler, Touched, compile_child, touched};
@@ -119,6 +119,8 @@ pub trait Observer: Send + Sync {
     fn progress(&self, percent: u32, message: &str);
     /// A line of the log.
     fn log(&self, level: LogLevel, message: &str);
+    /// A call was answered that changed something, or may have. The record has it a little later.
+    fn changed(&self, _call: u64, _effects: &[EffectRecord]) {}
 }
 
 /// Nobody watches.

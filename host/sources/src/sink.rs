@@ -63,7 +63,14 @@ impl Room<'_> {
 
 /// A moment.
 pub(crate) fn happened<const N: usize>(at_ms: i64, subject: &str, data: [(&str, Value); N]) -> Notice {
-    Notice { at_ms, subject: subject.to_owned(), change: Change::Happened, data: self::data(data), cause: None }
+    Notice {
+        at_ms,
+        subject: subject.to_owned(),
+        change: Change::Happened,
+        data: self::data(data),
+        cause: None,
+        found: None,
+    }
 }
 
 /// Tells a level's changes, and nothing where it stays as it is.
@@ -86,7 +93,7 @@ impl Level {
             self.is_raised = is_raised;
             let change = if is_raised { Change::Raised } else { Change::Cleared };
             let (at_ms, subject) = (around.now_ms(), subject.to_owned());
-            sink.send(Notice { at_ms, subject, change, data: said(), cause: None }).await;
+            sink.send(Notice { at_ms, subject, change, data: said(), cause: None, found: None }).await;
         }
     }
 

@@ -75,6 +75,8 @@ impl Disk {
         // be three more waits for the disk.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
+        // A statement is planned once, and not for each value that it is given: here all are found by their keys.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // With WAL, FULL is what makes a commit survive a power cut.
         connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(connection)

@@ -254,9 +254,9 @@ fn replace_in(connection: &Connection, one: &One, now_ms: u64) -> Result<Result<
     let (text, expires_ms) = match (value, &found) {
         (Value::Is(text), _) => (text.clone(), *expires_ms),
         (Value::Stays, Some(found)) => (found.value.clone(), *expires_ms),
-        (Value::Stays, None) => return Ok(Ok(None)),
         (Value::Gone, Some(_)) => (String::new(), Some(now_ms)),
-        (Value::Gone, None) => return Ok(Err(NotWritten { found })),
+        // What never was is gone.
+        (Value::Stays | Value::Gone, None) => return Ok(Ok(None)),
     };
     connection
         .prepare_cached(
@@ -291,6 +291,23 @@ pub(crate) fn to_u64(value: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_never_was_is_gone() {
+        let store = Store::in_memory().unwrap();
+        let write = |key: &str, value, expected| Write {
+            collection: "agent",
+            key: key.to_owned(),
+            value,
+            expected,
+            expires_ms: None,
+        };
+        let (gone, is) =
+            (|| write("a", Value::Gone, Expected::Any), write("b", Value::Is("b".to_owned()), Expected::Any));
+        store.write(&[gone(), is], 1).unwrap().unwrap();
+        assert!(store.get("agent", "b", 2).unwrap().is_some(), "and is in nobody's way");
+        assert!(store.remove("agent", "a", Expected::Any, 3).unwrap().is_err(), "whoever removes one is told");
+    }
 
     #[test]
     fn a_writer_that_expects_something_else_writes_nothing() {

@@ -34,6 +34,7 @@ pub use documents::{Document, Expected, NotWritten, Value, Write};
 pub use error::Error;
 use holder::Holders;
 pub use log::{Make, Rework, RunLog};
+pub use purge::PURGED_MAX;
 pub use runs::Summary;
 use schema::SCHEMA_VERSION;
 pub use spool::{Limits, Purged};

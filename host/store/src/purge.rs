@@ -6,10 +6,11 @@ use crate::documents::{FLOORS, floor, to_i64, to_u64};
 use crate::{Error, Store, fail};
 
 /// The most documents that go at once: some milliseconds, and more than a run leaves.
-const PURGED_MAX: u32 = 1_000;
+pub const PURGED_MAX: usize = 1_000;
 
 impl Store {
-    /// Removes what had expired by then, the oldest first, and says how many documents that were. Durable when it returns.
+    /// Removes what had expired by then, the oldest first, and says how many documents that were: where it is [`PURGED_MAX`] there
+    /// may be more. Durable when it returns.
     ///
     /// What goes leaves the highest of its revisions behind, one for its whole collection: a key that comes back begins above it,
     /// so that a writer who still expects what there was cannot succeed against something new of the same number.
@@ -24,7 +25,9 @@ fn purge(connection: &mut Connection, now_ms: u64) -> Result<usize, Error> {
         .prepare_cached(
             "SELECT collection, key, revision FROM document WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2",
         )?
-        .query_map(params![to_i64(now_ms), PURGED_MAX], |row| Ok((row.get(0)?, row.get(1)?, to_u64(row.get(2)?))))?
+        .query_map(params![to_i64(now_ms), i64::try_from(PURGED_MAX).unwrap_or(i64::MAX)], |row| {
+            Ok((row.get(0)?, row.get(1)?, to_u64(row.get(2)?)))
+        })?
         .collect::<Result<_, _>>()?;
     if expired.is_empty() {
         return Ok(0);
@@ -90,16 +93,15 @@ mod tests {
     #[test]
     fn no_more_goes_at_once_than_may() {
         let store = Store::in_memory().unwrap();
-        let write = |key: u32| Write {
+        let write = |key: usize| Write {
             collection: "c",
             key: key.to_string(),
             value: Value::Is("x".to_owned()),
             expected: Expected::Any,
-            expires_ms: Some(u64::from(key)),
+            expires_ms: Some(key as u64),
         };
         store.write(&(0..PURGED_MAX + 1).map(write).collect::<Vec<_>>(), 1).unwrap().unwrap();
-        let most = usize::try_from(PURGED_MAX).unwrap();
-        assert_eq!((store.purge(u64::MAX).unwrap(), rows(&store)), (most, 1));
+        assert_eq!((store.purge(u64::MAX).unwrap(), rows(&store)), (PURGED_MAX, 1));
         assert_eq!((store.purge(u64::MAX).unwrap(), store.purge(u64::MAX).unwrap()), (1, 0));
     }
 }

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use crate::fail;
 
@@ -13,7 +14,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return std::fs::write(path, bytes);
     }
-    // Two processes that write the same file do not share what is unfinished.
+    // Two processes that write the same file do not share what is unfinished, and in one of them they take turns.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}.new", std::process::id()));
     // What a host that died has left, or a link that somebody laid there to have another file overwritten: it is not followed.
@@ -48,6 +51,21 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::write;
+
+    #[test]
+    fn threads_take_turns() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record");
+        std::thread::scope(|scope| {
+            for thread in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || (0..10).for_each(|_| write(path, &vec![thread; 10_000]).unwrap()));
+            }
+        });
+        let written = std::fs::read(&path).unwrap();
+        assert!(written.len() == 10_000 && written.iter().all(|byte| *byte == written[0]));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
+    }
 
     #[test]
     fn a_link_in_the_way_is_not_followed() {

@@ -11,15 +11,25 @@ const ASKS: &str = concat!("so", "ak!(");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LongForm {
     /// The binary that it is in.
-    pub(crate) target: String,
+    pub(crate) binary: Binary,
     /// Its name there.
     pub(crate) test: String,
+}
+
+/// A binary with tests.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Binary {
+    /// Of a crate's own tests.
+    Lib(String),
+    /// Of a file `tests/NAME.rs`, or a folder `tests/NAME` with a `main.rs`.
+    Test(String),
 }
 
 /// As the test itself tells its name.
 impl fmt::Display for LongForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}::{}", self.target.replace('-', "_"), self.test)
+        let (Binary::Lib(name) | Binary::Test(name)) = &self.binary;
+        write!(f, "{}::{}", name.replace('-', "_"), self.test)
     }
 }
 
@@ -36,7 +46,7 @@ pub(crate) struct LongForms {
 pub(crate) fn find(workspace: &Workspace) -> anyhow::Result<LongForms> {
     let mut found = LongForms::default();
     for file in workspace.files.iter().filter(|file| file.ends_with(".rs")) {
-        found.add(file, &std::fs::read_to_string(workspace.root.join(file))?);
+        found.add(file, &std::fs::read_to_string(workspace.root.join(file))?, &workspace.files);
     }
     Ok(found)
 }
@@ -47,17 +57,17 @@ pub(crate) fn astray(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
 }
 
 impl LongForms {
-    fn add(&mut self, file: &str, text: &str) {
+    fn add(&mut self, file: &str, text: &str, files: &[String]) {
         for (line, test) in asked(text) {
-            match (integration_test(file), test) {
-                (Some(target), Some(test)) => {
-                    let form = LongForm { target: target.to_owned(), test: test.to_owned() };
+            match (place(file, files), test) {
+                (Some((binary, modules)), Some(test)) => {
+                    let form = LongForm { binary, test: [&modules[..], &[test]].concat().join("::") };
                     if !self.tests.contains(&form) {
                         self.tests.push(form);
                     }
                 }
                 _ => {
-                    let where_then = "directly in a `#[test]`, at the top of a file `tests/NAME.rs`";
+                    let where_then = "directly in a `#[test]`, at the top of a file of a crate or of its `tests/`";
                     self.astray.push(format!("{file}:{line}: a long form is asked for {where_then}"));
                 }
             }
@@ -65,11 +75,21 @@ impl LongForms {
     }
 }
 
-/// The binary that cargo makes of a file `tests/NAME.rs` beside some Cargo.toml.
-fn integration_test(file: &str) -> Option<&str> {
-    let (folder, name) = file.rsplit_once('/')?;
-    let is_target = folder.ends_with("/tests") || folder == "tests";
-    name.strip_suffix(".rs").filter(|_| is_target)
+/// The binary that cargo puts the tests of a file into, and the modules that they are in there.
+fn place<'a>(file: &'a str, files: &[String]) -> Option<(Binary, Vec<&'a str>)> {
+    let is_there = |file: String| files.contains(&file);
+    if let Some((of_crate, modules)) = file.strip_suffix(".rs")?.split_once("/src/") {
+        let name = of_crate.rsplit('/').next()?;
+        let modules = modules.split('/').filter(|module| !["lib", "mod"].contains(module)).collect();
+        return is_there(format!("{of_crate}/src/lib.rs")).then(|| (Binary::Lib(name.to_owned()), modules));
+    }
+    let (folder, name) = file.strip_suffix(".rs")?.rsplit_once('/')?;
+    if folder.ends_with("/tests") {
+        return Some((Binary::Test(name.to_owned()), Vec::new()));
+    }
+    let (_, target) = folder.rsplit_once("/tests/").filter(|_| is_there(format!("{folder}/main.rs")))?;
+    let modules = if name == "main" { Vec::new() } else { vec![name] };
+    Some((Binary::Test(target.to_owned()), modules))
 }
 
 /// Where a text asks, and the test in which it does. rustfmt wrote it: what begins in the first column ends there.
@@ -99,7 +119,8 @@ mod tests {
     /// A file in which a test, and a function that is none, ask.
     fn found(file: &str, text: &str) -> LongForms {
         let mut found = LongForms::default();
-        found.add(file, &text.replace("ASK", &format!("tests::{ASKS})")));
+        let files = ["host/store/src/lib.rs", "tests/tests/crashes/main.rs"].map(str::to_owned);
+        found.add(file, &text.replace("ASK", &format!("tests::{ASKS})")), &files);
         found
     }
 
@@ -108,10 +129,19 @@ mod tests {
 
     #[test]
     fn a_test_that_asks_is_found_once() {
-        let found = found("tests/tests/limits-of.rs", TEST);
-        assert_eq!(found.astray, [""; 0]);
-        assert_eq!(found.tests.iter().map(ToString::to_string).collect::<Vec<_>>(), ["limits_of::kills"]);
-        assert_eq!(found.tests[0].target, "limits-of");
+        let test = |name: &str| Binary::Test(name.to_owned());
+        for (file, told, binary) in [
+            ("tests/tests/limits-of.rs", "limits_of::kills", test("limits-of")),
+            ("tests/tests/crashes/main.rs", "crashes::kills", test("crashes")),
+            ("tests/tests/crashes/power.rs", "crashes::power::kills", test("crashes")),
+            ("host/store/src/tests/power.rs", "store::tests::power::kills", Binary::Lib("store".to_owned())),
+            ("host/store/src/tests/mod.rs", "store::tests::kills", Binary::Lib("store".to_owned())),
+        ] {
+            let found = found(file, TEST);
+            assert_eq!(found.astray, [""; 0]);
+            assert_eq!(found.tests.iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+            assert_eq!(found.tests[0].binary, binary);
+        }
     }
 
     #[test]
@@ -120,7 +150,7 @@ mod tests {
         for (file, text, line) in [
             ("tests/tests/crash.rs", helper, 7),
             ("tests/tests/hostile/mod.rs", TEST, 3),
-            ("host/store/src/tests.rs", TEST, 3),
+            ("host/cli/src/tests.rs", TEST, 3),
             ("host/store/tests/deep/runs.rs", TEST, 3),
         ] {
             let found = found(file, text);
@@ -134,7 +164,11 @@ mod tests {
         let found = find(&Workspace::load().unwrap()).unwrap();
         assert_eq!(found.astray, [""; 0]);
         for known in ["crash", "limits_memory", "limits_neighbour"] {
-            assert!(found.tests.iter().any(|it| it.target == known), "{known} has a long form: {:?}", found.tests);
+            assert!(
+                found.tests.iter().any(|it| it.binary == Binary::Test(known.to_owned())),
+                "{known} has a long form: {:?}",
+                found.tests
+            );
         }
     }
 }

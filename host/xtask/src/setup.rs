@@ -21,6 +21,9 @@ pub(crate) const TO_TEST: &[&str] = &[
     // File systems that are filled, and that hang.
     "e2fsprogs",
     "mount",
+    // A disk that loses what was not flushed: `nbdkit` serves it, and `nbdfuse` of `libnbd-bin` shows it as a file.
+    "libnbd-bin",
+    "nbdkit",
     // A registry, and another client of it.
     "docker-registry",
     "skopeo",

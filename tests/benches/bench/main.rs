@@ -14,6 +14,7 @@
     reason = "only developers run it, and a bench that cannot go on panics"
 )]
 
+mod agent;
 mod bare;
 #[path = "../../tests/matrix/documents.rs"]
 #[allow(dead_code, reason = "the attacks use all of it")]
@@ -68,12 +69,19 @@ struct Bench {
     stopwatch: PathBuf,
     /// A first-party plugin that looks at this machine.
     plugin: PathBuf,
+    /// What was read off an agent at rest.
+    rest: agent::Once<agent::Rest>,
+    /// What was read off one under load.
+    load: agent::Once<agent::Load>,
 }
 
 impl Bench {
     fn new(remit: PathBuf) -> Self {
         let repository = built::repository();
+        built::is_built(&remit);
         Self {
+            rest: agent::Once::default(),
+            load: agent::Once::default(),
             stopwatch: built::with(&remit, &repository.join("tests/guests/stopwatch")),
             plugin: built::with(&remit, &repository.join("plugins/disk-space")),
             remit,
@@ -107,6 +115,11 @@ const ROWS: &[Measure] = &[
     ("verified-large", verified::large),
     ("verified-load-100", |bench| verified::load(bench, 100)),
     ("verified-load-1000", |bench| verified::load(bench, 1_000)),
+    ("agent-runs", agent::runs),
+    ("agent-runs-memory", agent::runs_memory),
+    ("agent-runs-store", agent::runs_store),
+    ("agent-rest-memory", agent::rest_memory),
+    ("agent-rest-cpu", agent::rest_cpu),
     ("live", live::memory),
     ("cold", process::small),
     ("cold-disk-space", process::whole),

@@ -45,6 +45,8 @@ pub(crate) enum Unit {
 pub(crate) enum Bar {
     /// So many times the baseline's.
     Times(f64),
+    /// A figure of its own, in the row's unit: the baseline only stands beside it.
+    Within(f64),
     /// So many times the baseline's, and in any case no more than a figure of its own.
     TimesWithin {
         /// As above.
@@ -74,6 +76,7 @@ impl Row {
         self.holds = match self.bar {
             None => true,
             Some(Bar::Times(times)) => subject <= baseline * times,
+            Some(Bar::Within(most)) => subject <= most,
             Some(Bar::TimesWithin { times, most }) => subject <= (baseline * times).min(most),
             Some(Bar::More { by, .. }) => subject <= baseline + by,
         };
@@ -130,6 +133,7 @@ impl Bar {
     fn shown(self, unit: Unit) -> String {
         match self {
             Self::Times(times) => format!("≤ {times} ×"),
+            Self::Within(most) => format!("≤ {}", unit.shown(most)),
             Self::TimesWithin { times, most } => format!("≤ {times} ×, ≤ {}", unit.shown(most)),
             Self::More { by, because } => format!("≤ it + {} {because}", unit.shown(by)),
         }

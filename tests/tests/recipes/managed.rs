@@ -103,7 +103,7 @@ impl Managed {
     }
 
     pub(crate) fn wait_until(&self, line: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(40);
         while !self.host.output(&["sh", "-c", line]).status.success() {
             assert!(Instant::now() < deadline, "never: {line}");
             std::thread::sleep(Duration::from_millis(100));

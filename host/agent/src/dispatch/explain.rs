@@ -2,19 +2,21 @@
 
 use super::Dispatcher;
 use super::told::Told;
-use crate::{Coming, Reason, Run, Tripped};
+use crate::{Against, Coming, Run, Tripped};
 
 /// Everything that can be said of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explained {
     /// Whether it stands; else it is gone, or unfit, as `recent` tells.
     pub stands: bool,
-    /// What speaks against a run that would start now, policy and device budgets aside.
-    pub against: Vec<Reason>,
+    /// What speaks against a run that would start now; the owner's policy and the device's budgets aside, but for its windows.
+    pub against: Vec<Against>,
     /// Its runs that wait, are under way or wait for a reboot.
     pub runs: Vec<Run>,
     /// How many of its runs began today (UTC), and how many may.
     pub runs_today: (u32, Option<u32>),
+    /// When its trigger is looked at next, if nothing happens before; milliseconds since 1970.
+    pub looks_ms: Option<i64>,
     /// The next firings of its schedule, with what speaks against each as far as that is known.
     pub coming: Vec<Coming>,
     /// Why its breaker is open, where it is: it is off until somebody looks.
@@ -28,17 +30,13 @@ impl Dispatcher {
     pub fn explain(&self, name: &str, now_ms: i64, coming: usize) -> Option<Explained> {
         let standing = self.standing.get(name)?;
         let in_force = standing.order.as_ref();
-        let mut against = Vec::new();
-        against.extend(in_force.and_then(|it| it.admits(now_ms).err()));
-        against.extend(self.pauses.has(name).then_some(Reason::Paused));
-        against.extend(standing.tripped().map(|_| Reason::Breaker));
-        against.extend(standing.has_budget(now_ms).err());
         let schedule = in_force.and_then(|it| it.schedule()).zip(standing.state());
         Some(Explained {
             stands: in_force.is_some(),
-            against,
+            against: standing.against(now_ms, self.pauses.has(name), self.queue.occupancy(name)),
             runs: self.queue.of(name).cloned().collect(),
             runs_today: (standing.spent(now_ms), in_force.and_then(|it| it.order.runs_per_day)),
+            looks_ms: standing.wake_ms,
             coming: schedule.map(|(schedule, state)| schedule.next(state, now_ms, coming)).unwrap_or_default(),
             tripped: standing.tripped().cloned(),
             recent: standing.recent.iter().cloned().collect(),

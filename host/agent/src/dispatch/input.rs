@@ -8,7 +8,7 @@ use model::{Outcome, RunId};
 use serde_json::{Map, Value};
 
 use super::told::Told;
-use crate::{Device, Elapsed, Notice, Order, Priority, Reason, Run, Touched, Tripped};
+use crate::{Device, Elapsed, Notice, Order, Priority, Reason, RebootTold, Run, Touched, Tripped};
 
 /// When something is put before the dispatcher.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +80,13 @@ pub enum Input {
     Paused(Scope),
     /// Somebody lets an order, or all, go on. An order that is named goes on too where its breaker had tripped: somebody looked.
     Resumed(Scope),
+    /// Something became of the reboot that a run waits for.
+    Rebooting {
+        /// Which run.
+        run: RunId,
+        /// What.
+        told: RebootTold,
+    },
     /// The agent is about to end: what is under way is brought to its end, and nothing is started.
     Drain,
     /// It does not end after all.

@@ -153,6 +153,10 @@ impl Dispatcher {
                 by_hand.into_iter().for_each(|run| self.drop_waiting(run, NotRun::Draining, turn));
             }
             Input::GoOn => self.is_draining = false,
+            Input::Rebooting { run, told } => {
+                let order = self.queue.get(run).and_then(|run| run.order().map(str::to_owned));
+                self.tell(order.as_deref(), What::Reboot { run, told }, turn);
+            }
         }
     }
 
@@ -276,6 +280,22 @@ impl Dispatcher {
     /// What is to be watched, and for which order.
     pub fn watches(&self) -> impl Iterator<Item = (&str, &Watch)> {
         self.standing.iter().filter_map(|(name, it)| Some((name.as_str(), it.order.as_ref()?.watch()?)))
+    }
+
+    /// What the windows of a run's order have against what is done for it at a time. That it expired meanwhile is nothing to a run
+    /// that began.
+    pub fn admits_at(&self, run: RunId, at_ms: i64) -> Result<(), Reason> {
+        let order = self.queue.get(run).and_then(|run| self.standing.get(run.order()?)?.order.as_ref());
+        match order.map_or(Ok(()), |order| order.admits(at_ms)) {
+            Err(reason @ (Reason::Window | Reason::Blackout { .. })) => Err(reason),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a run of ours changes something, or did of late.
+    pub fn has_touched(&self) -> bool {
+        self.queue.all().any(|run| run.changes() && run.stage != Stage::Waiting)
+            || self.recent.all().iter().any(|run| !run.effects.is_empty())
     }
 
     /// The order of this name that stands.

@@ -57,8 +57,13 @@ impl Dispatcher {
             self.watches().filter(|(_, watch)| is_meant(watch)).map(|(name, _)| name.to_owned()).collect();
         for name in meant {
             let (subject, data) = (subject.to_owned(), data.clone());
-            let notice = Notice { at_ms: turn.now_ms, subject, change: Change::Happened, data, cause };
+            let notice = Notice { at_ms: turn.now_ms, subject, change: Change::Happened, data, cause, found: None };
             self.notice(&name, &notice, turn);
+            // Nobody tells it again: whoever emitted it was told that it was, and a run ends once.
+            if let Some(standing) = self.standing.get_mut(&name) {
+                standing.is_kept(self.clocks.steady_ms());
+            }
+            turn.orders.insert(name);
         }
     }
 

@@ -59,8 +59,22 @@ impl Recent {
     /// A run changed something. What it changed is known before it has ended, because that is when it is noticed.
     pub(super) fn touch(&mut self, id: RunId, touched: Vec<Touched>) {
         let Some(run) = self.get_mut(id) else { return };
-        for touched in touched {
-            if run.effects.len() < TOUCHED_MAX && !run.effects.contains(&touched) {
+        for mut touched in touched {
+            if run.effects.contains(&touched) {
+                continue;
+            }
+            let is_it =
+                |it: &Touched| it.is_open() && (&it.interface, &it.target) == (&touched.interface, &touched.target);
+            // What was announced is done.
+            if let Some(announced) = run.effects.iter_mut().find(|it| is_it(it)) {
+                *announced = touched;
+                continue;
+            }
+            if run.effects.len() >= TOUCHED_MAX {
+                // It changed more, and nobody keeps what: anything of that kind may have been it.
+                (touched.target, touched.at) = (String::new(), None);
+            }
+            if !run.effects.contains(&touched) {
                 run.effects.push(touched);
             }
         }

@@ -57,10 +57,7 @@ impl Dispatcher {
 
     /// Lets a new run in, and tells what became of it and of whoever had to go.
     fn offer(&mut self, run: Run, turn: &mut Turn<'_>) {
-        let Run { id, origin, attempt, start_ms, .. } = run.clone();
-        let order = run.order().map(str::to_owned);
-        self.tell(order.as_deref(), What::Queued { run: id, origin, attempt, start_ms }, turn);
-        turn.runs.insert(id);
+        self.tell_queued(&run, turn);
         let dropped = match self.queue.offer(run, self.clocks.steady_ms()) {
             Offered::Taken => return,
             Offered::InPlaceOf(dropped) | Offered::Full(dropped) => dropped,
@@ -123,6 +120,12 @@ impl Dispatcher {
         self.tell(order.as_deref(), What::Suspended { run: id }, turn);
     }
 
+    fn tell_queued(&mut self, run: &Run, turn: &mut Turn<'_>) {
+        let &Run { id, attempt, start_ms, .. } = run;
+        turn.runs.insert(id);
+        self.tell(run.order(), What::Queued { run: id, origin: run.origin.told(), attempt, start_ms }, turn);
+    }
+
     pub(super) fn end(&mut self, id: RunId, outcome: Outcome, data: Map<String, Value>, turn: &mut Turn<'_>) {
         if self.queue.get(id).is_none_or(|run| run.stage == Stage::Waiting) {
             return;
@@ -135,9 +138,7 @@ impl Dispatcher {
         let what = What::Ended { run: id, outcome, retry: retry.as_ref().map(|retry| retry.id) };
         self.tell(order.as_deref(), what, turn);
         if let Some(retry) = retry {
-            let Run { id, origin, attempt, start_ms, .. } = retry.clone();
-            self.tell(order.as_deref(), What::Queued { run: id, origin, attempt, start_ms }, turn);
-            turn.runs.insert(id);
+            self.tell_queued(&retry, turn);
             // It had its place, so it is not asked whether there is one.
             self.queue.put(retry, self.clocks.steady_ms(), 0);
         }

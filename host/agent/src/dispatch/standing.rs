@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::input::Placed;
 use super::told::{Told, What};
 use crate::{
-    Decision, Device, Elapsed, Manner, Notice, Occasion, Order, Origin, Reason, Rule, RuleDecision, RuleLook,
-    RuleState, Schedule, State, Tripped, Watch, text,
+    Against, Decision, Device, Elapsed, Manner, Notice, Occasion, Occupancy, Order, Origin, Reason, Rule, RuleDecision,
+    RuleLook, RuleState, Schedule, State, Tripped, Watch, text,
 };
 
 /// The form of what is written.
@@ -20,7 +20,7 @@ const RECENT_MAX: usize = 32;
 /// How long is remembered what an order did that is gone: if it comes back, it does nothing twice, and its budget is not new.
 const GONE_MS: i64 = 31 * 86_400_000;
 
-/// How often is kept at most what comes without a decision, such as each event of a burst.
+/// How often is kept at most what sources notice without a decision, such as each event of a burst.
 const KEEP_MS: i64 = 1_000;
 
 const DAY_MS: i64 = 86_400_000;
@@ -37,6 +37,8 @@ pub(crate) struct Standing {
     looked: Option<Elapsed>,
     /// The same, when what is known of it was last to be kept.
     kept_at: Option<i64>,
+    /// Something was noticed since then. It is kept after a while, whether more of it comes or not.
+    is_behind: bool,
     pub(crate) recent: VecDeque<Told>,
 }
 
@@ -140,6 +142,15 @@ impl InForce {
         }
     }
 
+    /// What of its trigger speaks against a firing at this moment.
+    fn against(&self, kept: &Kept, now_ms: i64, occupancy: Occupancy) -> Vec<Against> {
+        match (&self.trigger, &kept.rule) {
+            (Trigger::Schedule(schedule), _) => schedule.against(now_ms, occupancy),
+            (Trigger::Event(rule), Some(state)) => rule.against(state, now_ms, occupancy),
+            (Trigger::Event(_), None) => Vec::new(),
+        }
+    }
+
     pub(crate) fn schedule(&self) -> Option<&Schedule> {
         match &self.trigger {
             Trigger::Schedule(schedule) => Some(schedule),
@@ -160,7 +171,15 @@ impl Standing {
     /// Of which only that is known which was kept.
     pub(crate) fn kept(kept: Kept) -> Self {
         let kept = Kept { format: FORMAT, ..kept };
-        Self { order: None, kept, wake_ms: None, looked: None, kept_at: None, recent: VecDeque::new() }
+        Self {
+            order: None,
+            kept,
+            wake_ms: None,
+            looked: None,
+            kept_at: None,
+            is_behind: false,
+            recent: VecDeque::new(),
+        }
     }
 
     /// The order stands from now on, or is another one. Whether what is kept of it changed, or all that speaks against it.
@@ -277,12 +296,22 @@ impl Standing {
         };
         self.looked = Some(clocks);
         let steady_ms = clocks.awake_ms.saturating_add(clocks.asleep_ms);
-        let is_old = self.kept_at.is_none_or(|kept_at| steady_ms.saturating_sub(kept_at) >= KEEP_MS);
-        let is_to_keep = !verdicts.is_empty() || is_set_back || (notice.is_some() && is_old);
+        let rest_ms = self.kept_at.map_or(0, |kept_at| kept_at.saturating_add(KEEP_MS).saturating_sub(steady_ms));
+        self.is_behind |= notice.is_some();
+        let is_to_keep = !verdicts.is_empty() || is_set_back || (self.is_behind && rest_ms <= 0);
         if is_to_keep {
-            self.kept_at = Some(steady_ms);
+            self.is_kept(steady_ms);
+        } else if self.is_behind {
+            let keep_ms = now_ms.saturating_add(rest_ms);
+            self.wake_ms = Some(self.wake_ms.map_or(keep_ms, |wake_ms| wake_ms.min(keep_ms)));
         }
         (verdicts, is_to_keep)
+    }
+
+    /// What is known of it is kept with this step.
+    pub(crate) fn is_kept(&mut self, steady_ms: i64) {
+        self.kept_at = Some(steady_ms);
+        self.is_behind = false;
     }
 
     /// What its rule waits for may have come, such as the end of a run.
@@ -312,9 +341,25 @@ impl Standing {
         let most = self.order.as_ref().and_then(|it| it.order.runs_per_day);
         let runs = { self.kept.spent }.today(now_ms);
         match most.filter(|most| runs >= *most) {
-            Some(most) => Err(Reason::Budget { what: format!("{runs} of its {most} runs a day (UTC) have begun") }),
+            Some(most) => {
+                Err(Reason::Budget { what: format!("{runs} of the order's {most} runs a day (UTC) have begun") })
+            }
             None => Ok(()),
         }
+    }
+
+    /// Everything that speaks against a run at this moment, with such runs of it.
+    pub(crate) fn against(&self, now_ms: i64, is_paused: bool, occupancy: Occupancy) -> Vec<Against> {
+        let Some(in_force) = &self.order else { return Vec::new() };
+        let mut against = in_force.against(&self.kept, now_ms, occupancy);
+        // As a firing is told it: after what the order's own times say.
+        let times = against.iter().take_while(|it| it.reason < Reason::Paused).count();
+        if is_paused {
+            against.insert(times, Against::new(Reason::Paused, None));
+        }
+        let tomorrow_ms = now_ms.div_euclid(DAY_MS).saturating_add(1).saturating_mul(DAY_MS);
+        against.extend(self.has_budget(now_ms).err().map(|reason| Against::new(reason, Some(tomorrow_ms))));
+        against
     }
 
     pub(crate) fn spend(&mut self, now_ms: i64) {

@@ -3,7 +3,7 @@
 use model::{Outcome, RunId};
 use serde::{Deserialize, Serialize};
 
-use crate::{NotFired, NotRun, Origin, Tripped, Unfired};
+use crate::{NotFired, NotRun, Origin, RebootTold, Tripped, Unfired};
 
 /// Something that was decided of an order, or of a run by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,13 @@ pub enum What {
     Suspended {
         /// Which.
         run: RunId,
+    },
+    /// What became of the reboot that a run waits for.
+    Reboot {
+        /// Which run.
+        run: RunId,
+        /// What.
+        told: RebootTold,
     },
     /// A run waits for its start once more: the agent ended before it did, or the machine was rebooted.
     Again {

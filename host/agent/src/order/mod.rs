@@ -9,7 +9,6 @@ use std::fmt;
 use contract::run::Mode;
 use model::Digest;
 use model::capability::Capability;
-use model::policy::Allow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -60,7 +59,7 @@ pub struct Order {
     pub retry: Option<Retry>,
     /// The most runs that begin in a day (UTC), tries included; any, where it is left out.
     pub runs_per_day: Option<u32>,
-    /// What the plugin may use that is not granted without a word.
+    /// What of its approval the plugin may use, beside what is granted by hand without a word. All of it, where nothing is listed.
     pub allow: Vec<Capability>,
     /// Whose device this is, for approvals that are for some clients only.
     pub client: Option<String>,
@@ -128,13 +127,6 @@ impl Order {
     /// Whether its runs change the device.
     pub fn changes(&self) -> bool {
         self.mode == Mode::Enforce
-    }
-
-    /// What it allows its plugin, and no other, as host policy says it.
-    pub fn allowed(&self) -> Vec<Allow> {
-        let allow =
-            |capability: &Capability| Allow { plugin: Some(self.plugin.clone()), capability: capability.clone() };
-        self.allow.iter().map(allow).collect()
     }
 }
 

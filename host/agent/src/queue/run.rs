@@ -75,6 +75,14 @@ impl Origin {
             Self::Schedule { order, .. } | Self::Event { order, .. } => Some(order),
         }
     }
+
+    /// As it is told why a run is due.
+    pub(crate) fn told(&self) -> Self {
+        match self {
+            Self::Event { order, event } => Self::Event { order: order.clone(), event: Box::new(event.told()) },
+            Self::Hand | Self::Schedule { .. } => self.clone(),
+        }
+    }
 }
 
 /// How far a run is.

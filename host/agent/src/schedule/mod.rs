@@ -18,10 +18,10 @@ use jiff::tz::TimeZone;
 
 use self::calendar::Ahead;
 use self::cron::Pattern;
-use self::jitter::Place;
+pub(crate) use self::jitter::Place;
 use self::nominal::Nominal;
 use self::permit::{Permit, Written, keep, parsed, timestamp, zone};
-use crate::{Reason, text};
+use crate::{Against, Reason, text};
 
 pub use self::decision::{Decision, Firing, Manner, NotFired};
 pub use self::due::{Elapsed, Look, Occupancy, Seen};
@@ -123,6 +123,12 @@ impl Schedule {
         self.permit.admits(now_ms)
     }
 
+    /// What speaks against a firing at this moment, with such runs of its order.
+    pub(crate) fn against(&self, now_ms: i64, occupancy: Occupancy) -> Vec<Against> {
+        let overlap = self.overlap.meet(occupancy).err().map(|reason| Against::new(reason, None));
+        self.permit.against(now_ms).into_iter().chain(overlap).collect()
+    }
+
     /// The next firings after this moment, those that will not happen included; at most 1,000.
     pub fn next(&self, state: &State, from_ms: i64, count: usize) -> Vec<Coming> {
         let mut last = from_ms.saturating_sub(self.jitter_ms);
@@ -211,7 +217,8 @@ impl Verdicts<'_> {
     }
 }
 
-fn jitter(text: Option<&str>) -> Result<i64, String> {
+/// Reads `30m`.
+pub(crate) fn jitter(text: Option<&str>) -> Result<i64, String> {
     let ms = text.map_or(Ok(0), text::duration_ms)?;
     if ms > JITTER_MS_MAX { Err("at most `24h`".to_owned()) } else { Ok(ms) }
 }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::calendar::{self, Ahead, Calendar, Set, Span};
 use super::{Device, Window};
-use crate::{Reason, text};
+use crate::{Against, Reason, text};
 
 /// The most windows of one kind in one place: a year of monthly exceptions fits twice.
 const WINDOWS_MAX: usize = 32;
@@ -59,6 +59,17 @@ impl Permit {
     pub(crate) fn admits(&self, at_ms: i64) -> Result<(), Reason> {
         self.is_valid(at_ms)?;
         self.calendar.check(timestamp(at_ms))
+    }
+
+    /// What speaks against a start at this moment, and until when.
+    pub(crate) fn against(&self, at_ms: i64) -> Option<Against> {
+        let reason = self.admits(at_ms).err()?;
+        let until_ms = match reason {
+            Reason::NotStarted => self.start_ms,
+            Reason::Expired => None,
+            _ => self.opens_ms(at_ms),
+        };
+        Some(Against::new(reason, until_ms))
     }
 
     /// Whether the order has begun, and not ended.

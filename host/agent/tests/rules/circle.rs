@@ -82,6 +82,7 @@ impl Device {
                 change: Change::Happened,
                 data: Map::new(),
                 cause: None,
+                found: None,
             };
             let decisions = if order.watches == file {
                 order.rule.notice(&mut order.state, &notice, &look)
@@ -96,6 +97,7 @@ impl Device {
                             interface: "files-write".to_owned(),
                             function: "write-file".to_owned(),
                             target: order.writes.to_owned(),
+                            at: None,
                         };
                         self.recent.push(RecentRun {
                             run: model::RunId::new(),

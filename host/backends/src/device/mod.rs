@@ -35,15 +35,19 @@ pub fn real(shared: &Shared) -> Arc<dyn Backend> {
 /// This device's id: made once, and kept in its store. Never derived from a name or a number of the hardware, which clones
 /// share.
 pub fn device_id(shared: &Shared) -> Result<DeviceId, Error> {
-    let now_ms = shared.clock.now_ms();
-    let fresh = DeviceId::new().to_string();
-    let written = shared
-        .store
-        .put("device", "id", &fresh, Expected::Absent, None, now_ms)
-        .map_err(|error| errors::store(&error))?;
-    let id = match written {
-        Ok(document) => document.value,
-        Err(not_written) => not_written.found.map(|document| document.value).unwrap_or_default(),
+    let (store, now_ms) = (&shared.store, shared.clock.now_ms());
+    let kept = store.get("device", "id", now_ms).map_err(|error| errors::store(&error))?;
+    let id = match kept {
+        Some(document) => document.value,
+        None => {
+            let fresh = DeviceId::new().to_string();
+            let written = store.put("device", "id", &fresh, Expected::Absent, None, now_ms);
+            match written.map_err(|error| errors::store(&error))? {
+                Ok(document) => document.value,
+                // Somebody else was first.
+                Err(not_written) => not_written.found.map(|document| document.value).unwrap_or_default(),
+            }
+        }
     };
     id.parse().map_err(|error| errors::failed("device-id", format!("the store holds no device id: {error}")))
 }

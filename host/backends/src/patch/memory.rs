@@ -457,4 +457,8 @@ impl Machine for Memory {
             None => Err(errors::conflict("no-reboot-requested", "no run asked for a reboot in this boot")),
         }
     }
+
+    async fn warn(&self, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
 }

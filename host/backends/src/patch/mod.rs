@@ -145,6 +145,9 @@ pub trait Machine: Simulator {
 
     /// Reboots the machine as accepted; `conflict` where nothing was. The host calls this when the run is suspended.
     async fn reboot(&self) -> Result<(), Error>;
+
+    /// Tells everybody who is logged in.
+    async fn warn(&self, message: &str) -> Result<(), Error>;
 }
 
 /// An install that outlived its caller.

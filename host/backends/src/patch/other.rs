@@ -46,4 +46,8 @@ impl Machine for Nothing {
     async fn reboot(&self) -> Result<(), Error> {
         unsupported()
     }
+
+    async fn warn(&self, _: &str) -> Result<(), Error> {
+        unsupported()
+    }
 }

@@ -2,16 +2,21 @@
 
 mod asked;
 mod begin;
+mod causes;
 mod events;
+mod explain;
+mod owner;
+mod rebooting;
 mod settings;
 mod starting;
+mod tidy;
 mod traces;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{Dispatcher, Input, Now, Order, Reason, Run, Shell, Step};
+use agent::{Dispatcher, Input, Now, Run, Step};
 use anyhow::Context as _;
 use model::{Ended, Outcome, RunId};
 use sources::Noticed;
@@ -27,9 +32,12 @@ use super::socket::{Answer, Asked, Listening};
 use super::supervisor::Supervisor;
 use super::watchers::Watchers;
 use crate::context::Context;
-use crate::job::Job;
+use crate::job::{Against, Job};
 use crate::machine::Machine;
 
+use causes::Doings;
+use owner::{Known, Owner};
+use rebooting::Rebooting;
 use traces::Traces;
 
 pub(crate) use begin::begin;
@@ -44,8 +52,8 @@ const COMMIT_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long what is under way may go on after the agent was told to end. systemd waits longer.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether a run that waited for a reboot has ended: the unit that goes on with it is no child of ours.
-const SUSPENDED_ASKED_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether a run that waited for a reboot has ended, where `remit resume`, which says so, could not.
+const SUSPENDED_ASKED_EVERY: Duration = Duration::from_secs(60);
 
 /// A run that somebody waits for.
 struct Hand {
@@ -65,8 +73,12 @@ enum Happened {
     Time,
     Reload,
     Stop,
-    /// The reboot did not come.
-    GoOn,
+    /// A reboot was asked for in this boot.
+    RebootWanted(Box<backends::patch::RebootRequest>),
+    /// So many people are logged in.
+    People(u32),
+    /// The machine did not go down.
+    NotDown(String),
 }
 
 /// The executor, at work.
@@ -81,24 +93,29 @@ pub(crate) struct Executor {
     /// What is wrong, by what it is wrong with.
     problems: BTreeMap<String, Vec<String>>,
     hands: HashMap<RunId, Hand>,
+    /// What this machine's owner is asked about orders.
+    known: Known,
+    /// What the owner refused, and is to be recorded.
+    refused: Vec<(Run, Vec<Against>)>,
     under_way: HashMap<RunId, CancellationToken>,
     /// What follows and is not durable yet: nothing of it was done.
     pending: Step,
     wake_ms: Option<i64>,
     reloaded_ms: u64,
-    /// Whether the machine is rebooted when nothing is under way any more.
-    wants_reboot: bool,
+    began: Instant,
+    /// The reboot that a run waits for.
+    rebooting: Option<Rebooting>,
     stopping_since: Option<Instant>,
     tidy: Arc<Notify>,
     happened: mpsc::Sender<Happened>,
     inbox: Inbox,
     watchers: Watchers,
-    /// What runs under way changed, as far as it was told.
-    touched: HashMap<RunId, HashSet<(String, String)>>,
+    /// What runs under way changed.
+    doings: HashMap<RunId, Doings>,
     /// Runs that ended, for whoever traces them.
     traces: Traces,
-    /// How many runs that were due did not start.
-    dropped: u64,
+    /// What came to nothing, by reason.
+    not_run: BTreeMap<String, u64>,
     looked_ms: u64,
     _listening: Listening,
     _lock: std::fs::File,
@@ -165,20 +182,6 @@ impl Inbox {
     }
 }
 
-/// What the dispatcher asks of us. The owner's policy is asked where a run is prepared (`job/device.rs`): who signed its plugin, and
-/// what it would be granted, is not known before, and what is refused there has a record.
-struct Ids;
-
-impl Shell for Ids {
-    fn new_run(&mut self) -> RunId {
-        RunId::new()
-    }
-
-    fn permits(&mut self, _: &Run, _: Option<&Order>) -> Result<(), Reason> {
-        Ok(())
-    }
-}
-
 impl Executor {
     /// Works until it is told to end.
     pub(crate) async fn work(mut self, supervisor: &Supervisor) -> anyhow::Result<()> {
@@ -215,10 +218,16 @@ impl Executor {
         let of_commit = (!is_empty(&self.pending)).then_some(COMMIT_AGAIN_AFTER);
         let of_suspended = is_suspended.then_some(SUSPENDED_ASKED_EVERY);
         let of_stop = self.stopping_since.map(|since| DRAIN_TIME_MAX.saturating_sub(since.elapsed()));
-        [of_commit, of_suspended, of_stop.map(|left| left.max(Duration::from_secs(1))), supervisor.alive_every()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            of_commit,
+            of_suspended,
+            of_stop.map(|left| left.max(Duration::from_secs(1))),
+            supervisor.alive_every(),
+            self.reboot_looks_in(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn take(&mut self, happened: Happened) {
@@ -234,6 +243,7 @@ impl Executor {
             }
             Happened::Time => {
                 self.look_after_suspended();
+                self.look_at_reboot();
                 let day_ms = 86_400_000;
                 if self.context.clock.now_ms().abs_diff(self.reloaded_ms) >= day_ms {
                     self.reload();
@@ -241,7 +251,9 @@ impl Executor {
                 self.step(Input::Looked);
             }
             Happened::Reload => self.reload(),
-            Happened::GoOn => self.step(Input::GoOn),
+            Happened::RebootWanted(request) => self.reboot_wanted(*request),
+            Happened::People(people) => self.people_counted(people),
+            Happened::NotDown(why) => self.not_down(why),
             Happened::Stop if self.stopping_since.is_some() => self.cancel_all(),
             Happened::Stop => {
                 tracing::info!("the agent is told to end: what is under way comes to its end");
@@ -265,8 +277,7 @@ impl Executor {
         let (touched, data) = self.left_by(run);
         self.step(Input::Ended { run, outcome, touched, data });
         if outcome == Outcome::Suspended {
-            self.wants_reboot = true;
-            self.step(Input::Drain);
+            self.ask_for_reboot();
         }
     }
 
@@ -274,7 +285,11 @@ impl Executor {
     fn step(&mut self, input: Input) {
         let now = Now { now_ms: self.now_ms(), elapsed: self.stopwatch.lap() };
         self.looked_ms = self.context.clock.now_ms();
-        let step = self.dispatcher.step(input, now, &mut Ids);
+        let mut owner =
+            Owner { known: &self.known, machine: &self.machine, now_ms: self.looked_ms, refused: Vec::new() };
+        let step = self.dispatcher.step(input, now, &mut owner);
+        let refused = owner.refused;
+        self.refused.extend(refused);
         self.wake_ms = step.wake_ms;
         merge(&mut self.pending, step);
     }
@@ -291,6 +306,7 @@ impl Executor {
             return;
         }
         self.problems.remove("state");
+        self.record_refused();
         let step = std::mem::take(&mut self.pending);
         self.act(step);
     }

@@ -30,6 +30,8 @@ pub(crate) enum Ask {
     Pause { order: Option<String> },
     /// Takes back what `pause` did, and what a breaker did.
     Resume { order: Option<String> },
+    /// A run went on after a reboot, or was ended: whoever did that says so.
+    Resumed,
     /// An event with a name.
     Emit { name: String, data: Map<String, Value> },
     /// A run by hand. A plugin that is no installed one follows, in a frame of its own.

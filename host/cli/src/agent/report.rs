@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::RunId;
+use model::budget::Left;
 use serde::{Deserialize, Serialize};
 
 /// How the agent is.
@@ -15,14 +16,36 @@ pub(crate) struct Status {
     pub(crate) since_ms: u64,
     /// Whether it is about to end, and starts nothing more.
     pub(crate) is_draining: bool,
+    /// The reboot that a run waits for.
+    #[serde(default)]
+    pub(crate) reboot: Option<RebootRow>,
     /// Whether somebody has paused all orders.
     pub(crate) is_paused: bool,
     pub(crate) orders: usize,
     pub(crate) runs: Vec<RunRow>,
     /// When it looks at the clock next, in milliseconds since 1970.
     pub(crate) wake_ms: Option<i64>,
+    /// What the device's budgets leave.
+    #[serde(default)]
+    pub(crate) budgets: Vec<Left>,
+    /// What came to nothing since it began, by reason.
+    #[serde(default)]
+    pub(crate) not_run: BTreeMap<String, u64>,
     /// What is wrong, by what it is wrong with: a file, an order, a state.
     pub(crate) problems: BTreeMap<String, Vec<String>>,
+}
+
+/// A reboot that a run was granted and waits for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct RebootRow {
+    pub(crate) run: RunId,
+    /// Why, in the words of whoever asked for it.
+    pub(crate) reason: String,
+    /// Since when, in milliseconds since 1970.
+    pub(crate) since_ms: u64,
+    /// What became of it so far.
+    pub(crate) is: String,
 }
 
 /// A run that waits or is under way.
@@ -44,11 +67,14 @@ pub(crate) struct OrderRow {
     pub(crate) order: String,
     pub(crate) plugin: String,
     pub(crate) mode: String,
-    /// The pattern, or the type of the event.
+    /// The pattern, or what is watched.
     pub(crate) occasion: String,
-    /// `active`, `paused`, `tripped` or `invalid`.
+    /// Whether it runs by the clock; else on an event.
+    #[serde(default)]
+    pub(crate) is_by_clock: bool,
+    /// `active`, `paused`, `tripped` or `expired`.
     pub(crate) state: String,
-    /// When it is due next, in milliseconds since 1970.
+    /// When it is due next and nothing that is known speaks against it, in milliseconds since 1970.
     pub(crate) next_ms: Option<i64>,
 }
 
@@ -57,17 +83,33 @@ pub(crate) struct OrderRow {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Explained {
     pub(crate) order: String,
-    /// Whether it stands; else it is gone, or cannot be.
-    pub(crate) stands: bool,
+    /// What it is, where it stands; else it is gone, or cannot be.
+    pub(crate) stands: Option<OrderRow>,
     /// What speaks against a run now.
-    pub(crate) against: Vec<String>,
+    pub(crate) against: Vec<Against>,
     /// How many of its runs began today (UTC), and how many may.
     pub(crate) runs_today: u32,
     pub(crate) runs_today_max: Option<u32>,
+    /// When it is looked at next if nothing happens before, in milliseconds since 1970.
+    pub(crate) looks_ms: Option<i64>,
     /// What was decided, the latest first.
     pub(crate) decided: Vec<Row>,
+    /// What would have to be otherwise, by the code of what speaks, or spoke, against runs.
+    pub(crate) advice: BTreeMap<String, String>,
     /// What is to come, with what speaks against it.
     pub(crate) coming: Vec<Upcoming>,
+}
+
+/// Something that speaks against a run now.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Against {
+    /// A word for programs.
+    pub(crate) code: String,
+    /// For a person.
+    pub(crate) detail: String,
+    /// Until when, in milliseconds since 1970, where time ends it.
+    pub(crate) until_ms: Option<i64>,
 }
 
 /// Something that was decided.
@@ -81,6 +123,19 @@ pub(crate) struct Row {
     /// For a person.
     pub(crate) detail: String,
     pub(crate) run: Option<RunId>,
+    /// What it is about: firings or events.
+    pub(crate) of: Option<Times>,
+}
+
+/// Firings or events, with their own times.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Times {
+    pub(crate) count: u64,
+    /// When the first was due or noticed, in milliseconds since 1970.
+    pub(crate) first_ms: i64,
+    /// When the last was.
+    pub(crate) last_ms: i64,
 }
 
 /// A firing to come.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contract::run::{LogLevel, Mode};
 use model::event::FORMAT;
-use model::{Digest, Ended, Event, Grants, Limits, Outcome, Started};
+use model::{Digest, Ended, Event, Grants, Limits, Outcome, Started, event};
 use runtime::Observer;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -21,10 +21,14 @@ use crate::keys;
 use crate::lock::MachineLock;
 use crate::machine::Machine;
 use crate::meant::{Found, Origin};
+use crate::suspended::Waiting;
 use crate::vouched::Statements;
 
 /// How often a machine is asked for that a person's own process has: an undo, or what goes on after a reboot.
 const MACHINE_ASKED_EVERY: Duration = Duration::from_millis(200);
+
+/// How long after a record that could not be written it is tried again.
+const RECORD_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// What a run is of.
 #[derive(Debug)]
@@ -41,21 +45,19 @@ impl Subject {
         match self {
             Self::Digest { name, digest } => {
                 let plugins = Plugins::open(keys::believed(context)?, context)?;
-                let entries = plugins.folder.find_all(&name).unwrap_or_default();
-                let Some(entry) = entries.into_iter().find(|entry| entry.digest == digest) else {
+                let Some(kept) = plugins.of_digest(&name, digest, context)? else {
                     let reason = format!("`{name}` of {digest} is not installed");
                     let next = Some(format!("`remit plugin install` it, of that digest; `remit plugin show {name}`"));
                     return Err(Refused { next, ..Refused::because(vec![reason]) }.into());
                 };
-                let kept = plugins.load(entry, context)?;
-                let origin = Origin::Installed(Box::new(plugins.trust));
+                let origin = Origin::Installed(plugins.trust);
                 Ok(Found { plugin: kept.plugin, statements: kept.statements, path: name.into(), origin })
             }
             Self::Handed { plugin: Handed::Installed { name }, .. } => {
                 let plugins = Plugins::open(keys::believed(context)?, context)?;
                 let wanted = Wanted { device: &job.device, mode: job.mode, given: job.given.clone() };
                 let kept = plugins.meant(&name, &wanted, context)?;
-                let origin = Origin::Installed(Box::new(plugins.trust));
+                let origin = Origin::Installed(plugins.trust);
                 Ok(Found { plugin: kept.plugin, statements: kept.statements, path: name.into(), origin })
             }
             Self::Handed { plugin: Handed::File { statements, path }, bytes } => {
@@ -81,39 +83,72 @@ pub(crate) async fn run(
     job.perform(found, machine, observer, cancel, context).await
 }
 
-/// A run that could not be has a record too, unless it has one: with all that is known of it, which is what was asked.
-pub(crate) fn record_refusal(job: &Job, subject: (&str, Digest), machine: &Machine, why: &str, context: &Context) {
-    let write = || -> anyhow::Result<()> {
-        if !machine.store.events(job.run)?.is_empty() {
-            return Ok(());
+/// A run that could not be, or not to its end, has a record with an end all the same; one by hand, where it began. It waits until
+/// that can be written: the disk may be full. Who is told to stop meanwhile, or dies, leaves it to the next agent.
+pub(crate) async fn record_failure(
+    job: &Job,
+    order: Option<(&str, Digest)>,
+    machine: &Machine,
+    failed: (Outcome, &anyhow::Error),
+    cancel: &CancellationToken,
+    context: &Context,
+) {
+    let mut is_told = false;
+    while let Err(error) = try_to_record(job, order, machine, failed, context) {
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::error!(run = %job.run, error = format!("{error:#}"), "its end cannot be recorded yet");
         }
-        let (plugin, digest) = subject;
-        let started = Started {
-            format: FORMAT,
-            plugin: plugin.to_owned(),
-            version: String::new(),
-            digest,
-            runtime: None,
-            trust: "unknown".to_owned(),
-            mode: job.mode,
-            trigger: job.trigger.clone(),
-            parameters: Value::Object(job.given.clone()),
-            grants: Grants::default(),
-            limits: Limits::default(),
-            plan: None,
-            device: backends::device::device_id(&machine.device.shared)?.to_string(),
-            roots: BTreeMap::new(),
-            host: env!("CARGO_PKG_VERSION").to_owned(),
-            undoes: None,
-        };
-        let ended = Ended::by_host(Outcome::Refused, why);
-        let now = context.clock.now_ms();
-        let events = vec![(now, Event::Started(Box::new(started))), (now, Event::Ended(Box::new(ended)))];
-        Ok(machine.log(job.run)?.append(events)?)
-    };
-    if let Err(error) = write() {
-        tracing::error!(run = %job.run, error = format!("{error:#}"), "a refusal could not be recorded");
+        tokio::select! {
+            () = tokio::time::sleep(RECORD_AGAIN_AFTER) => {}
+            () = cancel.cancelled() => return,
+        }
     }
+}
+
+fn try_to_record(
+    job: &Job,
+    order: Option<(&str, Digest)>,
+    machine: &Machine,
+    (outcome, error): (Outcome, &anyhow::Error),
+    context: &Context,
+) -> anyhow::Result<()> {
+    let recorded = machine.store.events(job.run)?;
+    // One that waits for a reboot goes on after it.
+    let is_over = event::end(&recorded).is_some() || Waiting::of(&recorded).is_some();
+    let started = match order {
+        _ if is_over => return Ok(()),
+        _ if !recorded.is_empty() => None,
+        Some(order) => Some(Event::Started(Box::new(unstarted(job, order, machine)?))),
+        // Whoever asked was told.
+        None => return Ok(()),
+    };
+    let exhausted = error.downcast_ref::<Refused>().and_then(|refused| refused.exhausted.as_deref().cloned());
+    let ended = Event::Ended(Box::new(Ended::by_host(outcome, format!("{error:#}"))));
+    let now = context.clock.now_ms();
+    let events = [started, exhausted.map(Event::Exhausted), Some(ended)].into_iter().flatten();
+    Ok(machine.log(job.run)?.append(events.map(|event| (now, event)).collect())?)
+}
+
+/// How a run begins that could not be: with all that is known of it, which is what was asked.
+fn unstarted(job: &Job, (plugin, digest): (&str, Digest), machine: &Machine) -> anyhow::Result<Started> {
+    Ok(Started {
+        format: FORMAT,
+        plugin: plugin.to_owned(),
+        version: String::new(),
+        digest,
+        runtime: None,
+        trust: "unknown".to_owned(),
+        mode: job.mode,
+        trigger: job.trigger.clone(),
+        parameters: Value::Object(job.given.clone()),
+        grants: Grants::default(),
+        limits: Limits::default(),
+        plan: None,
+        device: backends::device::device_id(&machine.device.shared)?.to_string(),
+        roots: BTreeMap::new(),
+        host: env!("CARGO_PKG_VERSION").to_owned(),
+        undoes: None,
+    })
 }
 
 /// Asks for the machine until it is to be had. What was cancelled meanwhile is stopped by whoever runs it.

@@ -36,6 +36,14 @@ pub(crate) struct Answer {
     to: mpsc::Sender<Told>,
     /// Whoever asked has gone, or wants no more of it.
     pub(crate) gone: CancellationToken,
+    /// There is nothing more to be said.
+    pub(crate) over: CancellationToken,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.over.cancel();
+    }
 }
 
 impl Answer {
@@ -137,7 +145,7 @@ async fn serve(stream: UnixStream, rights: Rights, desk: mpsc::Sender<Asked>) ->
     };
     let (send, receive) = mpsc::channel(256);
     let gone = CancellationToken::new();
-    let answer = Answer { to: send, gone: gone.clone() };
+    let answer = Answer { to: send, gone: gone.clone(), over: CancellationToken::new() };
     if desk.send(Asked { ask, plugin, answer }).await.is_err() {
         return protocol::write(&mut to, &Told::Failed { why: vec!["the agent is ending".to_owned()] }).await;
     }

@@ -77,7 +77,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let trust = keys::believed(context)?;
     let mut plugins = Vec::new();
     for meant in &args.plugins {
-        plugins.extend(args.meant(meant, trust.as_ref(), context).await?);
+        plugins.extend(args.meant(meant, trust.as_deref(), context).await?);
     }
     let before = trust.as_ref().and_then(|trust| trust.approvals().find(|it| it.name == args.name));
     if plugins.is_empty() {

@@ -4,11 +4,12 @@ use std::time::{Instant, SystemTime};
 
 use console::{Style, style};
 use contract::Class;
-use model::budget::{self, Left};
+use model::budget::Left;
 use model::outcome::exit;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::job;
 use crate::output::{self, Format};
 
 /// Say whether this machine has what Remit stands on, and what to do where it has not
@@ -252,8 +253,7 @@ fn budgets(context: &Context) -> Check {
     const NAME: &str = "device budgets";
     let left = context.host_policy().and_then(|policy| {
         let Some(allowance) = context.allowance(&policy) else { return Ok(Vec::new()) };
-        let kept = context.store()?.get(budget::COLLECTION, budget::KEY, context.clock.now_ms())?;
-        Ok(allowance.left(kept.as_ref().map(|kept| kept.value.as_str()))?)
+        job::budgets_left(Some(&allowance), &*context.store()?, context.clock.now_ms())
     });
     let left = match left {
         Ok(left) => left,

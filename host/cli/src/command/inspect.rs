@@ -52,7 +52,7 @@ async fn label(plugin: &Meant, granting: &Granting, context: &Context) -> anyhow
     let mut label = Label::of(&found.plugin, &granting);
     if !found.statements.is_empty() {
         let (wanted, trust) = (Wanted::to_look(), found.origin.believed(context)?);
-        label.trust = wanted.device.who_vouches((&found.plugin, &found.statements), trust.as_ref(), context)?;
+        label.trust = wanted.device.who_vouches((&found.plugin, &found.statements), trust.as_deref(), context)?;
     }
     Ok(label)
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use artifact::Trust;
 use model::outcome::exit::SUSPENDED;
 use model::{Ended, Event, Outcome, Plan, RunId, Started, event};
@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::run::write_record;
 use super::summary::RunSummary;
+#[cfg(target_os = "linux")]
+use crate::agent::{client, protocol::Ask};
 use crate::context::Context;
 use crate::fault::Refused;
 use crate::machine::Machine;
@@ -40,6 +42,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     if let Some(waiting) = Waiting::of(&machine.store.events(run)?) {
         go_on(run, &started, waiting, &machine, context).await?;
     }
+    let has_agent = tell_agent(context).await;
     let events = machine.store.events(run)?;
     if let Some(path) = &args.record {
         write_record(path, &events)?;
@@ -48,10 +51,25 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         summary.print(context.output)?;
     }
     let Some(ended) = event::end(&events) else {
-        machine.device.machine.reboot().await.context("the reboot that the run waits for once more")?;
+        // Once more, then.
+        if !has_agent {
+            suspended::reboot(&machine, context).await?;
+        }
         return Ok(ExitCode::from(SUSPENDED));
     };
     Ok(exit::of(ended))
+}
+
+/// The agent, where there is one, goes on with what waited for this run, and takes its reboot.
+#[cfg(target_os = "linux")]
+async fn tell_agent(context: &Context) -> bool {
+    client::ask(context, &Ask::Resumed).await.is_ok()
+}
+
+/// No agent runs elsewhere.
+#[cfg(not(target_os = "linux"))]
+async fn tell_agent(_: &Context) -> bool {
+    false
 }
 
 /// It does not go on: that is its end.

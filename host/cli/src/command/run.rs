@@ -22,7 +22,7 @@ use crate::job::Job;
 use crate::machine::Machine;
 use crate::meant::{Found, Meant};
 use crate::watch::Spinner;
-use crate::{exit, meant, script_runtimes, vouched, watch};
+use crate::{exit, meant, script_runtimes, suspended, vouched, watch};
 
 pub(super) use ask::{Asks, How};
 
@@ -98,7 +98,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         summary.advised(Declared::of(&plugin, &path).needed_by(&events)).print(context.output)?;
     }
     if is_before_reboot {
-        machine.device.machine.reboot().await.context("the reboot that the run waits for")?;
+        suspended::reboot(&machine, context).await?;
     }
     Ok(exit::of(&ended))
 }

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The keys of `[device]`.
-const KEYS: &str = "`class-max`, `plugins`, `publishers`, `windows` or `budgets`";
+const KEYS: &str = "`class-max`, `plugins`, `publishers`, `windows`, `budgets` or `reboots`";
 
 /// What is wrong, in the order in which it was found.
 struct Problems<'a> {
@@ -77,6 +77,7 @@ fn read(device: &DeTable<'_>, windows_at: &mut Vec<usize>, problems: &mut Proble
             "publishers" => policy.publishers = problems.keep("publishers", value),
             "windows" => policy.windows = windows(value, windows_at, problems),
             "budgets" => policy.budgets = budgets(value, problems),
+            "reboots" => policy.reboots = problems.keep("reboots", value).unwrap_or_default(),
             unknown => problems.add(key.span().start, format!("`{unknown}` is unknown: expected {KEYS}")),
         }
     }

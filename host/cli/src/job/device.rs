@@ -1,10 +1,14 @@
 //! What this machine's owner lets run at all: asked after everything else has granted, whoever granted it.
 
+use std::fmt;
+
+use agent::Reason;
 use artifact::{Plugin, Trust};
 use contract::Class;
-use model::budget::{self, Amounts, Budget, NotBooked};
+use model::budget::{self, Allowance, Amounts, Budget, NotBooked};
 use model::{Grants, Mode};
 use runtime::Request;
+use store::Store;
 
 use crate::context::Context;
 use crate::fault::Refused;
@@ -19,43 +23,62 @@ pub(super) fn check(
     machine: &Machine,
     context: &Context,
 ) -> anyhow::Result<Result<(), Refused>> {
-    let asked = Asked::of(plugin, grants, request.mode, machine);
-    let refused = asked.against(machine, context)?;
-    if refused.is_none() && request.mode == Mode::DryRun {
-        let enforced = Asked::of(plugin, grants, Mode::Enforce, machine).against(machine, context)?;
-        for reason in enforced.iter().flat_map(|refused| &refused.reasons) {
+    let now_ms = context.clock.now_ms();
+    let against = |mode| Asked::of(plugin, grants, mode, machine).against(machine, now_ms);
+    let refused = against(request.mode)?;
+    if refused.is_empty() && request.mode == Mode::DryRun {
+        for reason in against(Mode::Enforce)? {
             output::say(&format!("note: enforced now, it would be refused: {reason}"));
         }
     }
-    Ok(refused.map_or(Ok(()), Err))
+    Ok(if refused.is_empty() { Ok(()) } else { Err(refusal(refused, machine)) })
 }
 
 /// What speaks against a run that goes on: it began in its window, and was charged then.
 pub(crate) fn check_resumed(plugin: &Plugin, grants: &Grants, mode: Mode, machine: &Machine) -> Result<(), Refused> {
-    let asked = Asked::of(plugin, grants, mode, machine);
-    let against = machine.policy.device.against_ever(&asked.wanted());
-    let reasons: Vec<String> = against.iter().map(|reason| format!("{reason} ({})", reason.code())).collect();
-    if reasons.is_empty() { Ok(()) } else { Err(refused(reasons, machine)) }
+    let against = Asked::of(plugin, grants, mode, machine).against_ever(machine);
+    if against.is_empty() { Ok(()) } else { Err(refusal(against, machine)) }
 }
 
 /// A run, in the words that policy asks about.
-struct Asked<'a> {
-    plugin: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    plugin: String,
     publisher: Option<String>,
     class: Class,
     interface: &'static str,
     mode: Mode,
 }
 
-impl<'a> Asked<'a> {
-    fn of(plugin: &'a Plugin, grants: &Grants, mode: Mode, machine: &Machine) -> Self {
-        let (class, interface) = machine.policy.backends.class_of(grants, mode);
+/// Something that speaks against a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Against {
+    pub(crate) reason: Reason,
+    /// Until when, by all that is known; for good, where that is none.
+    pub(crate) until_ms: Option<u64>,
+    exhausted: Option<budget::Exhausted>,
+}
+
+impl Asked {
+    fn of(plugin: &Plugin, grants: &Grants, mode: Mode, machine: &Machine) -> Self {
         let publisher = match plugin.trust() {
             Trust::Approved(approved) => Some(approved.plugin().publisher.to_string()),
             // What it says of itself anybody may say.
             Trust::Unsigned => None,
         };
-        Self { plugin: &plugin.manifest().plugin.name, publisher, class, interface, mode }
+        Self::new(&plugin.manifest().plugin.name, publisher, grants, mode, machine)
+    }
+
+    /// A run of a plugin that this publisher signed, with these grants.
+    pub(crate) fn new(plugin: &str, publisher: Option<String>, grants: &Grants, mode: Mode, machine: &Machine) -> Self {
+        let (class, interface) = machine.policy.backends.class_of(grants, mode);
+        Self { plugin: plugin.to_owned(), publisher, class, interface, mode }
+    }
+
+    /// What it risks.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn class(&self) -> Class {
+        self.class
     }
 
     fn wanted(&self) -> agent::Wanted<'_> {
@@ -63,31 +86,35 @@ impl<'a> Asked<'a> {
         agent::Wanted { plugin, publisher: publisher.as_deref(), class: *class, interface }
     }
 
-    fn against(&self, machine: &Machine, context: &Context) -> anyhow::Result<Option<Refused>> {
-        let (policy, now_ms) = (&machine.policy.device, context.clock.now_ms());
-        let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
-        let mut reasons = Vec::new();
-        for reason in policy.against(&self.wanted(), now) {
-            let is_time = matches!(reason, agent::Reason::Window | agent::Reason::Blackout { .. });
-            let opens = policy.opens_ms(self.class, now).filter(|_| is_time);
-            let opens = match opens.and_then(|ms| u64::try_from(ms).ok()) {
-                Some(opens_ms) => format!(", until {}", output::time(opens_ms)),
-                None if is_time => ", and none will within a year".to_owned(),
-                None => String::new(),
-            };
-            reasons.push(format!("{reason}{opens} ({})", reason.code()));
-        }
-        let exhausted = self.exhausted(machine, now_ms)?;
-        reasons.extend(exhausted.iter().map(|exhausted| format!("{exhausted} (budget)")));
-        Ok((!reasons.is_empty()).then(|| Refused { exhausted: exhausted.map(Box::new), ..refused(reasons, machine) }))
+    /// Everything that speaks against it now.
+    pub(crate) fn against(&self, machine: &Machine, now_ms: u64) -> anyhow::Result<Vec<Against>> {
+        let (policy, now) = (&machine.policy.device, i64::try_from(now_ms).unwrap_or(i64::MAX));
+        let until_ms = |reason: &Reason| {
+            let opens_ms = policy.opens_ms(self.class, now).filter(|_| reason.is_of_time());
+            opens_ms.and_then(|ms| u64::try_from(ms).ok())
+        };
+        let reasons = policy.against(&self.wanted(), now).into_iter();
+        let mut against: Vec<Against> =
+            reasons.map(|reason| Against { until_ms: until_ms(&reason), reason, exhausted: None }).collect();
+        against.extend(self.exhausted(machine, now_ms)?.map(|exhausted| Against {
+            reason: Reason::Budget { what: exhausted.what() },
+            until_ms: exhausted.room_at_ms,
+            exhausted: Some(exhausted),
+        }));
+        Ok(against)
+    }
+
+    /// What speaks against it whenever it starts.
+    pub(crate) fn against_ever(&self, machine: &Machine) -> Vec<Against> {
+        let reasons = machine.policy.device.against_ever(&self.wanted()).into_iter();
+        reasons.map(|reason| Against { reason, until_ms: None, exhausted: None }).collect()
     }
 
     /// The budget of runs of its class, where that is spent.
     fn exhausted(&self, machine: &Machine, now_ms: u64) -> anyhow::Result<Option<budget::Exhausted>> {
         let budget = Budget::of_runs(self.class).filter(|_| self.mode == Mode::Enforce);
         let (Some(budget), Some(allowance)) = (budget, &machine.device.allowance) else { return Ok(None) };
-        let kept = machine.store.get(budget::COLLECTION, budget::KEY, now_ms)?;
-        match allowance.check(kept.as_ref().map(|kept| kept.value.as_str()), &Amounts::of(budget, 1)) {
+        match allowance.check(ledger(&machine.store, now_ms)?.as_deref(), &Amounts::of(budget, 1)) {
             Ok(()) => Ok(None),
             Err(NotBooked::Exhausted(exhausted)) => Ok(Some(exhausted)),
             Err(other) => Err(other.into()),
@@ -95,8 +122,39 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn refused(reasons: Vec<String>, machine: &Machine) -> Refused {
+impl fmt::Display for Against {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reason, until_ms, .. } = self;
+        reason.fmt(f)?;
+        match until_ms {
+            Some(until_ms) => write!(f, ", until {}", output::time(*until_ms))?,
+            None if reason.is_of_time() => f.write_str(", and none will within a year")?,
+            None => {}
+        }
+        write!(f, " ({})", reason.code())
+    }
+}
+
+/// What is left of everything that has a limit here.
+pub(crate) fn budgets_left(
+    allowance: Option<&Allowance>,
+    store: &Store,
+    now_ms: u64,
+) -> anyhow::Result<Vec<budget::Left>> {
+    let Some(allowance) = allowance else { return Ok(Vec::new()) };
+    Ok(allowance.left(ledger(store, now_ms)?.as_deref())?)
+}
+
+/// What is kept of what was used.
+fn ledger(store: &Store, now_ms: u64) -> anyhow::Result<Option<String>> {
+    Ok(store.get(budget::COLLECTION, budget::KEY, now_ms)?.map(|kept| kept.value))
+}
+
+/// A refusal for all of these, which are the owner's.
+pub(crate) fn refusal(against: Vec<Against>, machine: &Machine) -> Refused {
     let path = machine.policy.path.display();
     let next = format!("`[device]` of {path} says so, which is this machine's owner's: nobody else widens it");
-    Refused { next: Some(next), ..Refused::because(reasons) }
+    let reasons = against.iter().map(ToString::to_string).collect();
+    let exhausted = against.into_iter().find_map(|it| it.exhausted).map(Box::new);
+    Refused { next: Some(next), exhausted, ..Refused::because(reasons) }
 }

@@ -10,6 +10,7 @@ use model::policy::{self, Allow, Missing};
 use model::{Ended, Event, Outcome, Started};
 use runtime::Request;
 use serde_json::Value;
+use trust::Trust;
 
 use crate::context::Context;
 use crate::declared::Declared;
@@ -33,7 +34,7 @@ pub(super) fn by_approval(
     context: &Context,
 ) -> anyhow::Result<(Plugin, Option<Grants>)> {
     let is_installed = origin.is_installed();
-    let Some(mut trust) = origin.believed(context)? else {
+    let Some(trust) = origin.believed(context)? else {
         if !is_installed {
             return Ok((plugin, None));
         }
@@ -53,12 +54,27 @@ pub(super) fn by_approval(
         let refused = Refused { next, ..keys::refused(decision.refusals()) };
         return Err(record_refusal(refused, &plugin, request, machine, context));
     };
+    let grants = policy::narrow(approved.grants(), &job.only);
+    let grants = grants.map_err(|missing| {
+        let refused = not_approved(&missing, approved.approval().as_str());
+        record_refusal(refused, &plugin, request, machine, context)
+    })?;
     // From here on an older version is one.
-    trust.ran(&approved);
-    keys::folder(context)?.keep_versions(&trust)?;
-    let grants = approved.grants().clone();
+    if !trust.has_run(&approved) {
+        let mut trust = Trust::clone(&trust);
+        trust.ran(&approved);
+        keys::folder(context)?.keep_versions(&trust)?;
+    }
     let plugin = plugin.approved(approved).context("another plugin was approved")?;
     Ok((plugin, Some(grants)))
+}
+
+/// An order lists what its plugin's approval does not grant.
+fn not_approved(missing: &[Capability], approval: &str) -> Refused {
+    let line = |it: &Capability| format!("the order's `allow` lists `{it}`, which `{approval}` does not grant");
+    let next =
+        "an order only narrows what was approved: take that out of its `allow`, or have it approved (`remit approve`)";
+    Refused { next: Some(next.to_owned()), ..Refused::because(missing.iter().map(line).collect()) }
 }
 
 fn no_root() -> Refused {

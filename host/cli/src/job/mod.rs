@@ -26,7 +26,9 @@ use crate::suspended;
 use crate::vouched::Device;
 
 pub(crate) use asked::limits;
-pub(crate) use device::check_resumed;
+#[cfg(target_os = "linux")]
+pub(crate) use device::{Against, Asked, refusal};
+pub(crate) use device::{budgets_left, check_resumed};
 
 /// What is asked of a plugin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub(crate) struct Job {
     pub(crate) given: Map<String, Value>,
     /// Capabilities that a person grants for this run.
     pub(crate) allow: Vec<Capability>,
+    /// What an order lets it use of what was approved; all of that, where nothing is listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) only: Vec<Capability>,
     /// What named roots stand for, beside those of host policy.
     pub(crate) roots: BTreeMap<String, PathBuf>,
     /// Limits by name, in the place of the manifest's.

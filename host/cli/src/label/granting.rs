@@ -1,5 +1,7 @@
 //! Who grants a plugin what it asks for, on this machine and now.
 
+use std::sync::Arc;
+
 use artifact::{Plugin, Trust};
 use contract::Interface;
 use model::policy::{self, Allow};
@@ -51,7 +53,7 @@ impl Granted {
 #[derive(Clone)]
 pub(crate) struct Granting {
     pub(super) allowed: Vec<Allow>,
-    pub(super) trust: Option<trust::Trust>,
+    pub(super) trust: Option<Arc<trust::Trust>>,
     pub(super) now: trust::Time,
     /// Whether who runs it by hand has a say.
     pub(super) has_hands: bool,

@@ -8,9 +8,10 @@ mod vouched;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use artifact::Plugin;
-use model::{Digest, Ended, Event, Outcome, Recorded, RunId, Started};
+use contract::Class;
+use model::{Digest, Ended, Event, Outcome, Recorded, RunId, Started, capability};
 use runtime::Resumed;
 use store::{fail, whole};
 
@@ -80,6 +81,16 @@ pub(crate) fn plugin_file(context: &Context, run: RunId) -> PathBuf {
 
 fn folder(context: &Context) -> PathBuf {
     context.state.join("suspended")
+}
+
+/// Reboots for a run that waits for it, where no agent does: never outside the owner's windows.
+pub(crate) async fn reboot(machine: &Machine, context: &Context) -> anyhow::Result<()> {
+    let class = capability::interface("patch-install").map_or(Class::L4, |it| it.class);
+    let now_ms = i64::try_from(context.clock.now_ms()).unwrap_or(i64::MAX);
+    if let Err(reason) = machine.policy.device.admits(class, now_ms) {
+        bail!("the machine is not rebooted now: {reason}; reboot it when a window opens, and the run goes on");
+    }
+    machine.device.machine.reboot().await.context("the reboot that the run waits for")
 }
 
 /// Nothing is left of a run that is over. What cannot be removed is no reason to fail: the next one that looks tries again.

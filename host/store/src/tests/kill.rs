@@ -31,7 +31,7 @@ fn what_was_told_to_be_durable_is_there_after_a_kill_at_any_moment() {
         return work(&folder);
     }
     let kills = if ::tests::soak!() { 200 } else { 15 };
-    let (folder, mut chance) = (tempfile::tempdir().unwrap(), Chance(::tests::seed()));
+    let (folder, mut chance) = (tempfile::tempdir().unwrap(), ::tests::Chance::new(::tests::seed()));
     let (mut interrupted, mut all) = (0, HashMap::new());
     for _ in 0..kills {
         let mut child = again("kill::what_was_told_to_be_durable_is_there_after_a_kill_at_any_moment", folder.path())

@@ -74,18 +74,6 @@ fn events_of(store: &Store, run: RunId) -> usize {
     events.len()
 }
 
-/// splitmix64: what is random is random, and can be had again.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
-
 /// Where the process of its own, in which a test runs again, has its store.
 #[cfg(target_os = "linux")]
 const FOLDER: &str = "REMIT_STORE_TEST_FOLDER";

@@ -45,7 +45,7 @@ fn worked(folder: &Path) -> (Vec<u8>, Vec<u8>, Vec<Told>) {
 fn whatever_part_of_the_log_is_left_has_what_was_told_by_then() {
     let folder = tempfile::tempdir().unwrap();
     let (file, log, told) = worked(folder.path());
-    let mut chance = Chance(::tests::seed());
+    let mut chance = ::tests::Chance::new(::tests::seed());
     let frames: Vec<usize> = (0..=(log.len() - 32) / FRAME).map(|frame| 32 + frame * FRAME).collect();
     assert!(frames.len() > 60 && frames.last() == Some(&log.len()), "{} frames", frames.len());
     let random: Vec<usize> = (0..60).map(|_| usize::try_from(chance.below(log.len() as u64)).unwrap()).collect();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use crate::long_forms::{self, LongForm};
+use crate::long_forms::{self, Binary, LongForm};
 use crate::setup;
 use crate::suite;
 use crate::tally::Tally;
@@ -48,8 +48,12 @@ fn is_chosen(test: &LongForm, names: &[String]) -> bool {
 
 /// What of `cargo test` runs these, one after the other: they measure, and take the whole machine.
 fn arguments(chosen: &[LongForm]) -> Vec<&str> {
-    let targets: BTreeSet<&str> = chosen.iter().map(|it| it.target.as_str()).collect();
-    let targets = targets.into_iter().flat_map(|target| ["--test", target]);
+    // Of a workspace `--lib` is those of all its crates; what they do not have, they do not run.
+    let flags = chosen.iter().map(|it| match &it.binary {
+        Binary::Lib(_) => vec!["--lib"],
+        Binary::Test(name) => vec!["--test", name.as_str()],
+    });
+    let targets = flags.collect::<BTreeSet<_>>().into_iter().flatten();
     let tests = chosen.iter().map(|it| it.test.as_str());
     targets.chain(["--", "--exact", "--nocapture", "--test-threads=1"]).chain(tests).collect()
 }
@@ -67,7 +71,7 @@ mod tests {
 
     fn chosen() -> Vec<LongForm> {
         [("crash", "random"), ("limits_memory", "passes"), ("crash", "managed")]
-            .map(|(target, test)| LongForm { target: target.to_owned(), test: test.to_owned() })
+            .map(|(target, test)| LongForm { binary: Binary::Test(target.to_owned()), test: test.to_owned() })
             .into()
     }
 

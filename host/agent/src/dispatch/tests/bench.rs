@@ -146,14 +146,18 @@ impl Bench {
     /// A file was changed, as a source says it.
     pub(super) fn changed(&mut self, order: &str, path: &str) -> Vec<String> {
         let (at_ms, subject) = (self.now_ms, path.to_owned());
-        let notice = Notice { at_ms, subject, change: Change::Happened, data: Map::new(), cause: None };
+        let notice = Notice { at_ms, subject, change: Change::Happened, data: Map::new(), cause: None, found: None };
         self.put(Input::Noticed { order: order.to_owned(), notice })
     }
 
     /// A run wrote a file.
     pub(super) fn wrote(&mut self, number: u64, path: &str) {
-        let touched =
-            Touched { interface: "files-write".to_owned(), function: "write-file".to_owned(), target: path.to_owned() };
+        let touched = Touched {
+            interface: "files-write".to_owned(),
+            function: "write-file".to_owned(),
+            target: path.to_owned(),
+            at: None,
+        };
         self.put(Input::Touched { run: run(number), touched: vec![touched] });
     }
 
@@ -206,6 +210,7 @@ fn said(order: Option<&str>, what: &What) -> String {
         What::SetAside(_) => "set aside".to_owned(),
         What::Paused => "paused".to_owned(),
         What::Resumed => "resumed".to_owned(),
+        What::Reboot { told, .. } => format!("reboot: {told:?}"),
     };
     order.map_or_else(|| what.clone(), |order| format!("{order}: {what}"))
 }

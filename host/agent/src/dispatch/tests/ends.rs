@@ -144,3 +144,22 @@ fn a_reboot_is_waited_for() {
     assert!(bench.last.start[0].resumes);
     assert_eq!(bench.ended(1, Outcome::Completed), ["a: #1 ended: completed"]);
 }
+
+#[test]
+fn what_becomes_of_a_reboot_is_told() {
+    let window = "allowed = [{ weekly = \"daily 01:00-03:00\" }]";
+    let mut bench = Bench::new(&[("a", order("enforce", "", window))]);
+    bench.at("01T01:00");
+    bench.ended(1, Outcome::Suspended);
+    let now_ms = bench.now_ms;
+    assert_eq!(bench.dispatcher.admits_at(run(1), now_ms), Ok(()));
+    assert_eq!(bench.dispatcher.admits_at(run(1), now_ms + 2 * 60 * MINUTE), Err(crate::Reason::Window));
+    let told = crate::RebootTold::Waits(crate::Reason::Window);
+    let input = Input::Rebooting { run: run(1), told: told.clone() };
+    assert_eq!(bench.put(input), [format!("a: reboot: {told:?}")]);
+    assert!(
+        bench.dispatcher.explain("a", now_ms, 1).unwrap().recent.iter().any(|it| {
+            matches!(&it.what, crate::What::Reboot { run: of, told: it } if *of == run(1) && *it == told)
+        })
+    );
+}

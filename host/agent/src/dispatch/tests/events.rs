@@ -2,9 +2,10 @@
 
 use contract::run::Mode;
 use model::Outcome;
+use serde_json::Map;
 
 use super::bench::{Bench, order, rule, run};
-use crate::{Order, Origin};
+use crate::{Input, Order, Origin, What};
 
 const MINUTE: i64 = 60_000;
 
@@ -28,6 +29,26 @@ fn what_is_noticed_is_put_before_its_rules() {
     assert!(bench.emit("empty").is_empty());
     assert!(bench.changed("nobody", "/etc/hosts").is_empty());
     assert_eq!(bench.emit("full")[0], "a: overlap: 1");
+}
+
+/// A thousand decisions of each order are kept.
+#[test]
+fn what_is_told_at_length_is_with_the_run_and_not_with_its_decision() {
+    let mut bench = Bench::new(&[("a", emitted(""))]);
+    for (bytes, is_whole) in [(900, true), (2_000, false)] {
+        let data = Map::from_iter([("number".to_owned(), 7.into()), ("text".to_owned(), "x".repeat(bytes).into())]);
+        bench.put(Input::Emitted { name: "full".to_owned(), data: data.clone(), cause: None });
+        let Origin::Event { event, .. } = &bench.last.start[0].origin else { panic!("no event") };
+        assert_eq!(event.data, data, "the plugin sees all of it");
+        let id = bench.last.start[0].id;
+        let What::Queued { origin: Origin::Event { event, .. }, .. } = &bench.last.told[0].what else {
+            panic!("not queued")
+        };
+        let dropped =
+            Map::from_iter([("number".to_owned(), 7.into()), ("dropped-bytes".to_owned(), (bytes + 6).into())]);
+        assert_eq!(event.data, if is_whole { data } else { dropped });
+        bench.put(Input::Ended { run: id, outcome: Outcome::Completed, touched: Vec::new(), data: Map::new() });
+    }
 }
 
 #[test]
@@ -118,21 +139,61 @@ fn what_a_run_changes_does_not_start_it() {
     assert_eq!(starts(&mut bench), 1, "and not whatever it changed");
 }
 
+/// What the latest run of a burst saw: how often it came.
+fn occurrences(bench: &Bench) -> u64 {
+    let [run] = &bench.last.start[..] else { panic!("{:?}", bench.last) };
+    let Origin::Event { event, .. } = &run.origin else { panic!("no event") };
+    event.occurrences
+}
+
 #[test]
 fn a_burst_survives_a_restart() {
-    let mut bench = Bench::new(&[("a", emitted("debounce = \"30s\""))]);
+    let watch = "watch = { type = \"file-change\", path = \"/etc/hosts\" }\ndebounce = \"30s\"";
+    let mut bench = Bench::new(&[("a", rule("detect", "", watch))]);
     for _ in 0..100 {
-        bench.emit("full");
+        bench.changed("a", "/etc/hosts");
         bench.pass(20);
     }
     bench.crash(1_000);
     bench.reload();
     bench.pass(MINUTE);
-    let told = bench.put(crate::Input::Looked);
-    assert_eq!(told.iter().filter(|line| line.ends_with("started")).count(), 1, "{told:?}");
+    bench.put(crate::Input::Looked);
+    assert_eq!(occurrences(&bench), 51, "those of its last second are not known");
     bench.ended(1, Outcome::Completed);
     bench.pass(10 * MINUTE);
     assert!(!bench.put(crate::Input::Looked).iter().any(|line| line.ends_with("started")));
+    // What comes last is known a second later, whether more comes or not.
+    bench.changed("a", "/etc/hosts");
+    bench.pass(20);
+    bench.changed("a", "/etc/hosts");
+    let wake_ms = bench.last.wake_ms.unwrap();
+    assert_eq!(wake_ms - bench.now_ms, 980);
+    bench.pass(980);
+    bench.put(crate::Input::Looked);
+    assert!(bench.last.wake_ms.unwrap() > bench.now_ms + 20_000, "that was all");
+    bench.crash(MINUTE);
+    bench.reload();
+    assert_eq!(occurrences(&bench), 2);
+}
+
+#[test]
+fn what_is_told_once_is_known_at_once() {
+    let after = "watch = { type = \"run-finished\" }\ndebounce = \"30s\"";
+    let mut bench = Bench::new(&[("a", emitted("debounce = \"30s\"")), ("b", rule("detect", "", after))]);
+    bench.ask(61, Mode::Detect, None);
+    bench.ask(62, Mode::Detect, None);
+    for number in [61, 62] {
+        bench.emit("full");
+        bench.ended(number, Outcome::Completed);
+        bench.pass(20);
+    }
+    bench.crash(MINUTE);
+    let told = bench.reload();
+    assert_eq!(bench.last.start.len(), 2, "{told:?}");
+    for run in &bench.last.start {
+        let Origin::Event { event, .. } = &run.origin else { panic!("no event") };
+        assert_eq!(event.occurrences, 2, "{}", event.kind);
+    }
 }
 
 #[test]
@@ -147,6 +208,7 @@ fn whoever_watches_for_something_else_begins_anew() {
             change: crate::Change::Raised,
             data: serde_json::Map::new(),
             cause: None,
+            found: None,
         };
         bench.put(crate::Input::Noticed { order: "a".to_owned(), notice })
     };

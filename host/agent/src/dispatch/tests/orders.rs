@@ -3,7 +3,7 @@
 use contract::run::Mode;
 use model::Outcome;
 
-use super::bench::{Bench, ms, order, run};
+use super::bench::{Bench, ms, order, rule, run};
 use crate::{Input, Order, Reason, Scope};
 
 const DAY: i64 = 86_400_000;
@@ -153,17 +153,71 @@ fn an_order_is_explained() {
     assert!(bench.dispatcher.explain("b", bench.now_ms, 5).is_none());
     bench.at("01T01:00");
     bench.at("01T02:00");
+    let against = |bench: &Bench| -> Vec<_> {
+        let explained = bench.dispatcher.explain("a", bench.now_ms, 9).unwrap();
+        explained.against.iter().map(|it| (it.reason.code(), it.until_ms)).collect()
+    };
     let explained = bench.dispatcher.explain("a", bench.now_ms, 9).unwrap();
     assert!(explained.stands);
-    assert_eq!(explained.against.iter().map(Reason::code).collect::<Vec<_>>(), ["budget"]);
+    assert_eq!(against(&bench), [("overlap", None), ("budget", Some(ms("02T00:00")))]);
     assert_eq!(explained.runs.iter().map(|run| run.id).collect::<Vec<_>>(), [run(1)]);
-    assert_eq!(explained.runs_today, (1, Some(1)));
+    assert_eq!((explained.runs_today, explained.looks_ms), ((1, Some(1)), Some(ms("01T03:00"))));
     let coming: Vec<_> = explained.coming.iter().map(|it| (it.due_ms, it.refused.as_ref().map(Reason::code))).collect();
     assert_eq!(coming[..2], [(ms("01T03:00"), None), (ms("01T04:00"), Some("window"))]);
     assert_eq!(coming[2].1, Some("expired"));
     assert_eq!(explained.recent.len(), 4, "placed, queued, started, overlap: {:?}", explained.recent);
+    bench.ended(1, Outcome::Completed);
+    bench.at("01T04:00");
+    let opens = ("window", Some(ms("02T00:00")));
+    assert_eq!(against(&bench), [opens, ("budget", Some(ms("02T00:00")))]);
     bench.pause("a");
     bench.at("01T05:00");
-    let explained = bench.dispatcher.explain("a", bench.now_ms, 9).unwrap();
-    assert_eq!(explained.against.iter().map(Reason::code).collect::<Vec<_>>(), ["expired", "paused", "budget"]);
+    assert_eq!(against(&bench), [("expired", None), ("paused", None), ("budget", Some(ms("02T00:00")))]);
+}
+
+#[test]
+fn a_rule_says_until_when_it_rests() {
+    let watch = "watch = { type = \"emitted\", name = \"x\" }\ncooldown = \"10m\"\nmax-per-hour = 2\n";
+    let mut bench = Bench::new(&[("a", rule("detect", "", watch))]);
+    let against = |bench: &Bench| -> Vec<_> {
+        let explained = bench.dispatcher.explain("a", bench.now_ms, 0).unwrap();
+        explained.against.iter().map(|it| (it.reason.code(), it.until_ms.map(|ms| ms - bench.now_ms))).collect()
+    };
+    let emit = |bench: &mut Bench, run: u64| {
+        bench.put(Input::Emitted { name: "x".to_owned(), data: serde_json::Map::new(), cause: None });
+        bench.ended(run, Outcome::Completed);
+    };
+    assert_eq!(against(&bench), []);
+    emit(&mut bench, 1);
+    let first_ms = bench.now_ms;
+    bench.pass(4 * 60_000);
+    assert_eq!(against(&bench), [("cooldown", Some(6 * 60_000))], "nobody has looked since");
+    bench.pass(6 * 60_000);
+    assert_eq!(against(&bench), []);
+    emit(&mut bench, 2);
+    let left_ms = first_ms + 3_600_000 - bench.now_ms;
+    assert_eq!(against(&bench), [("cooldown", Some(600_000)), ("max-per-hour", Some(left_ms))]);
+    bench.pass(left_ms);
+    assert_eq!(against(&bench), []);
+}
+
+#[test]
+fn the_owners_windows_are_known_beforehand() {
+    use contract::Class;
+    let mut bench = Bench::new(&[("a", order("enforce", "", "")), ("b", order("detect", "", ""))]);
+    let sets = "windows = [{ zone = 'UTC', allowed = [{ weekly = 'daily 02:30-04:00' }] }]";
+    let policy = crate::Allowed::new(&toml::from_str(sets).unwrap()).unwrap();
+    let device = crate::Device { calendars: policy.calendars(), ..crate::Device::default() };
+    bench.orders[1].class = Class::L1;
+    let orders = bench.orders.clone();
+    bench.put(Input::Reloaded { orders, device, facts: serde_json::Map::new() });
+    assert_eq!(bench.at("01T01:00"), ["a: window: 1", "b: #1 queued", "b: #1 started"], "who only looks may always");
+    let explained = |bench: &Bench| bench.dispatcher.explain("a", bench.now_ms, 3).unwrap();
+    assert_eq!(explained(&bench).against[0].until_ms, Some(ms("01T02:30")));
+    let coming = explained(&bench).coming.into_iter().map(|it| it.refused.as_ref().map(Reason::code));
+    assert_eq!(coming.collect::<Vec<_>>(), [Some("window"), None, Some("window")]);
+    bench.ended(1, Outcome::Completed);
+    bench.at("01T02:00");
+    bench.ended(2, Outcome::Completed);
+    assert!(bench.at("01T03:00").iter().any(|line| line.starts_with("a: ") && line.ends_with("started")));
 }

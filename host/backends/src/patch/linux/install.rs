@@ -409,4 +409,8 @@ impl Machine for Apt {
     async fn reboot(&self) -> Result<(), Error> {
         self.do_reboot().await
     }
+
+    async fn warn(&self, message: &str) -> Result<(), Error> {
+        self.tell_everybody(message).await
+    }
 }

@@ -22,6 +22,10 @@ const SHUTDOWN: &str = "/usr/sbin/shutdown";
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// How long needrestart may look at the kernels.
 const NEEDRESTART_TIMEOUT: Duration = Duration::from_secs(20);
+/// Of util-linux, and essential: it writes to every terminal on which somebody is logged in, whatever init there is.
+const WALL: &str = "/usr/bin/wall";
+/// How long writing to all terminals may take.
+const WALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long systemd may take to accept a shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -140,6 +144,17 @@ impl Apt {
         let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
         // What follows `--` is no option, and the reason is shown on every terminal.
         self.run(SHUTDOWN, &["-r", "--", "now", &request.reason], deadline).await.map(|_| ())
+    }
+}
+
+impl Apt {
+    /// Writes to the terminals of everybody who is logged in.
+    pub(super) async fn tell_everybody(&self, message: &str) -> Result<(), Error> {
+        if self.root != Path::new("/") {
+            let message = "only people on the system that this host runs in can be told";
+            return Err(Error::new(ErrorKind::Unsupported, "root", message));
+        }
+        self.run(WALL, &["--", message], Instant::now() + WALL_TIMEOUT).await.map(|_| ())
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         table: "spool", key: "bytes-max", sample: "268435456", is_default: true,
-        comment: "How many bytes may wait.",
+        comment: "How many bytes may wait. The file that has them is about three times as large.",
         set: |draft, value| put(&mut draft.config.spool.bytes_max, value.between(SPOOL_BYTES_FLOOR, SPOOL_BYTES_CEILING)),
     },
     Field {

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::sync::Arc;
-use std::time::Duration;
 
 use agent::{Dispatcher, Input, Placed, Stage};
 use anyhow::{Context as _, bail};
-use contract::Class;
 use contract::run::Mode;
-use model::{capability, event};
+use model::event;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
+use super::owner::{Known, Reading};
+use super::tidy::keep_tidy;
 use super::{Executor, Happened, Inbox, Settings};
 use crate::agent::alarm::Stopwatch;
 use crate::agent::durable::Durable;
@@ -19,22 +20,14 @@ use crate::agent::orders::{self, Changes};
 use crate::agent::socket::{self, Rights};
 use crate::agent::watchers::Watchers;
 use crate::context::Context;
-use crate::installed::{self, Plugins};
 use crate::machine::Machine;
 use crate::suspended::Waiting;
-use crate::vouched;
 
 /// What waits to be taken in. Whoever finds it full waits.
 const INBOX_MAX: usize = 1_024;
 
 /// How many decisions of an order are remembered from before.
 const REMEMBERED: u32 = 32;
-
-/// How often what was queued is sent, and what has expired is removed, where no run ends.
-const TIDY_EVERY: Duration = Duration::from_secs(600);
-
-/// After a run more runs may end: what is due after each is done once for all of them.
-const TIDY_AFTER: Duration = Duration::from_secs(2);
 
 /// Begins. Two agents never have one folder of state.
 pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::Result<Executor> {
@@ -83,6 +76,8 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
     let around = sources::Surroundings::new(Arc::clone(&context.clock), folder, tools);
     let watchers = Watchers::new(around, notices);
     let tidy = Arc::new(Notify::new());
+    // An earlier agent may have left something.
+    tidy.notify_one();
     tokio::spawn(keep_tidy(Arc::clone(&machine), Arc::clone(&context), settings.spool, Arc::clone(&tidy)));
     let mut executor = Executor {
         settings,
@@ -93,18 +88,21 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         since_ms: now_ms,
         problems,
         hands: HashMap::new(),
+        known: Known::default(),
+        refused: Vec::new(),
         under_way: HashMap::new(),
         pending: agent::Step::default(),
         wake_ms: None,
         reloaded_ms: now_ms,
-        wants_reboot: false,
+        began: Instant::now(),
+        rebooting: None,
         stopping_since: None,
         tidy,
         happened,
         watchers,
-        touched: HashMap::new(),
+        doings: HashMap::new(),
         traces: super::Traces::default(),
-        dropped: 0,
+        not_run: BTreeMap::new(),
         looked_ms: now_ms,
         inbox: Inbox::new(inbox, asked, noticed, changes)?,
         context,
@@ -115,6 +113,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
     for run in restored.under_way {
         executor.give_back(&run)?;
     }
+    executor.ask_for_reboot();
     executor.write_down();
     tracing::info!(orders = executor.dispatcher.names().count(), socket = %path.display(), "the agent is at work");
     Ok(executor)
@@ -130,28 +129,6 @@ fn only_one(context: &Context) -> anyhow::Result<File> {
             bail!("an agent runs already with the state in {}: `remit agent status`", context.state.display())
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(shown),
-    }
-}
-
-/// After runs, and now and then: what is queued is sent, what has expired goes.
-async fn keep_tidy(machine: Arc<Machine>, context: Arc<Context>, spool: store::Limits, asked: Arc<Notify>) {
-    loop {
-        let is_asked = tokio::time::timeout(TIDY_EVERY, asked.notified()).await.is_ok();
-        if is_asked {
-            tokio::time::sleep(TIDY_AFTER).await;
-        }
-        machine.wind_up(Mode::Enforce, &context).await;
-        match machine.store.purge_runs(&spool, context.clock.now_ms()) {
-            Ok(purged) if purged.bytes == 0 => {}
-            Ok(purged) => {
-                let store::Purged { lines, runs, bytes, .. } = purged;
-                tracing::info!(lines, runs, bytes, "the records of old runs went, so that there is room for new ones");
-                if purged.is_more {
-                    asked.notify_one();
-                }
-            }
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "old records cannot be removed"),
-        }
     }
 }
 
@@ -179,15 +156,18 @@ impl Executor {
             tracing::error!(file, problems = problems.join("; "), "an order cannot be read");
             self.problems.insert(format!("order {file}"), problems);
         }
+        let mut reading = Reading::new(&self.context, &self.machine, &self.settings.device);
         let orders = read.orders.into_iter().map(|(name, order)| {
-            let class = class(&order, &self.context);
+            let class = reading.class(&name, &order);
             Placed { name, order, class }
         });
         let orders = orders.collect();
-        let device = agent::Device { key: self.key(), calendars: Vec::new() };
+        self.known = reading.known;
+        let device = agent::Device { key: self.key(), calendars: self.machine.policy.device.calendars() };
         let facts = self.facts();
         self.step(Input::Reloaded { orders, device, facts });
         self.watch();
+        self.look_at_reboot_now();
     }
 
     /// A secret of this device that never changes: its place in jitters follows from it.
@@ -220,19 +200,4 @@ impl Executor {
             }
         }
     }
-}
-
-/// The highest class of what runs of an order may use. Of a plugin that is not there nobody knows, so it counts as the highest.
-fn class(order: &agent::Order, context: &Context) -> Class {
-    let looked = || {
-        let plugins = Plugins::open(None, context).ok()?;
-        let entries = installed::folder(context).ok()?.find_all(&order.plugin).ok()?;
-        let entry = entries.into_iter().find(|entry| entry.digest == order.digest)?;
-        let kept = plugins.load(entry, context).ok()?;
-        let wishes = vouched::wishes(&kept.plugin, order.parameters.clone());
-        let classes = wishes.iter().filter_map(|(name, _)| Some(capability::interface(name)?.class));
-        Some(classes.max().unwrap_or(Class::L0))
-    };
-    let class = looked().unwrap_or(Class::L4);
-    if order.changes() { class } else { class.min(Class::L1) }
 }

@@ -1,25 +1,32 @@
 //! What was noticed, what runs of ours changed, and the tickets of breakers.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use agent::{Input, Occasion, Ticket, Touched, TripReason, Watch};
+use agent::{Input, Occasion, Ticket, Touched, Watch};
 use contract::ticket::{Draft, Kind, Level, RaiseTicket};
-use contract::types::{Effect, Severity};
-use model::{Event, Recorded, RunId, event};
+use contract::types::Severity;
+use model::{Event, RunId, event};
 use serde_json::{Map, Value, json};
 use sources::Noticed;
 
-use super::Executor;
+use super::explain::why_tripped;
+use super::{Executor, causes};
 
 /// How long a ticket may take. It goes into the store of this machine.
 const TICKET_TIME_MAX: Duration = Duration::from_secs(30);
 
 impl Executor {
     pub(super) fn noticed(&mut self, noticed: Noticed) {
+        let Noticed { order, mut notice } = noticed;
+        let watch = self.dispatcher.watches().find(|(name, _)| *name == order).map(|(_, watch)| watch);
+        // Where nothing of ours changed anything, nobody asks what is there.
+        if self.dispatcher.has_touched() {
+            notice.found = watch.and_then(|watch| causes::found(watch, &notice));
+        }
         // What runs under way have changed by now may be what was noticed.
         self.tell_touched();
-        self.step(Input::Noticed { order: noticed.order, notice: noticed.notice });
+        self.step(Input::Noticed { order, notice });
     }
 
     /// What the rules of all orders that stand watch.
@@ -64,16 +71,18 @@ impl Executor {
             return Vec::new();
         }
         let events = self.machine.store.events(run).unwrap_or_default();
-        let told = self.touched.entry(run).or_default();
-        let touched = touched(&events).into_iter().filter(|it| told.insert((it.interface.clone(), it.target.clone())));
-        touched.collect()
+        self.doings.entry(run).or_default().untold(&events)
     }
 
     /// What a run left behind, for whoever waits for its end.
     pub(super) fn left_by(&mut self, run: RunId) -> (Vec<Touched>, Map<String, Value>) {
         let touched = self.untold(run);
-        self.touched.remove(&run);
+        self.doings.remove(&run);
         let mut data = Map::new();
+        let is_waited_for = self.dispatcher.watches().any(|(_, watch)| matches!(watch, Watch::RunFinished { .. }));
+        if !is_waited_for {
+            return (touched, data);
+        }
         let events = self.machine.store.events(run).unwrap_or_default();
         if let Some(Event::Started(started)) = events.first().map(|first| &first.event) {
             data.insert("plugin".to_owned(), json!(started.plugin));
@@ -106,12 +115,7 @@ impl Executor {
 
 /// What is told of a breaker that tripped.
 fn draft(Ticket { order, tripped }: &Ticket) -> RaiseTicket {
-    let why = match &tripped.why {
-        TripReason::TooOften { firings, within_ms } => {
-            format!("it would have run more than {firings} times in {} minutes", within_ms / 60_000)
-        }
-        TripReason::Circle { chain } => format!("orders set each other off in a circle: {}", chain.join(", then ")),
-    };
+    let why = why_tripped(&tripped.why);
     RaiseTicket {
         ticket: Draft {
             fingerprint: format!("agent/breaker/{order}/{}", tripped.number),
@@ -127,29 +131,4 @@ fn draft(Ticket { order, tripped }: &Ticket) -> RaiseTicket {
             attributes: Vec::new(),
         },
     }
-}
-
-/// What a run changed, or was about to change.
-fn touched(events: &[Recorded]) -> Vec<Touched> {
-    let (mut touched, mut answered) = (Vec::new(), HashSet::new());
-    let one = |interface: &str, function: &str, target: &str| Touched {
-        interface: interface.to_owned(),
-        function: function.to_owned(),
-        target: target.to_owned(),
-    };
-    for recorded in events {
-        if let Event::Called(called) = &recorded.event {
-            answered.insert(called.call);
-            let changed = called.effects.iter().filter(|effect| effect.effect != Effect::Unchanged);
-            touched.extend(changed.map(|effect| one(&called.interface, &called.function, &effect.target)));
-        }
-    }
-    for recorded in events {
-        if let Event::Intent { call, interface, function, targets, .. } = &recorded.event
-            && !answered.contains(call)
-        {
-            touched.extend(targets.iter().map(|target| one(interface, function, target)));
-        }
-    }
-    touched
 }

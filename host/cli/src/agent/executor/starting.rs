@@ -17,9 +17,7 @@ use crate::job::Job;
 impl Executor {
     pub(super) fn act(&mut self, step: Step) {
         for told in &step.told {
-            if matches!(told.what, What::NotStarted { .. }) {
-                self.dropped += 1;
-            }
+            self.count(told);
             self.tell_hand(told);
             tracing::info!(order = told.order, what = serde_json::to_string(&told.what).ok(), "decided");
         }
@@ -32,9 +30,21 @@ impl Executor {
         for run in step.start {
             self.start(&run);
         }
-        if step.is_drained && self.wants_reboot && self.stopping_since.is_none() {
-            self.reboot();
+        if step.is_drained && self.stopping_since.is_none() {
+            self.drained();
         }
+    }
+
+    /// Counts what came to nothing.
+    fn count(&mut self, told: &Decided) {
+        let (code, count) = match &told.what {
+            What::NotFired(not) => (not.reason.code(), not.count),
+            What::Unfired(not) if !not.is_waiting => (not.reason.code(), not.count),
+            What::NotStarted { why, .. } => (why.code(), 1),
+            _ => return,
+        };
+        let counted = self.not_run.entry(code.to_owned()).or_default();
+        *counted = counted.saturating_add(count);
     }
 
     /// Whoever waits for a run by hand learns that it does not start.
@@ -52,11 +62,15 @@ impl Executor {
         let id = run.id;
         if let Some(Hand { job, subject, answer }) = self.hands.remove(&id) {
             answer.tell(Told::Began { run: id });
-            let observer: Arc<dyn Observer> = Arc::new(Listener(Arc::clone(&answer)));
+            let observer = self.heard(run, Arc::new(Listener(Arc::clone(&answer))));
             tokio::spawn(async move {
-                let ended = runner::run(&job, subject, &machine, observer, cancel, &context).await;
+                let ended = runner::run(&job, subject, &machine, observer, cancel.clone(), &context).await;
                 let outcome = outcome(&ended);
-                end(answer, told(ended));
+                // They need not wait for its record.
+                end(answer, told(&ended));
+                if let Err(error) = &ended {
+                    runner::record_failure(&job, None, &machine, (outcome, error), &cancel, &context).await;
+                }
                 let _ = happened.send(Happened::Ended(id, outcome)).await;
             });
             return;
@@ -65,20 +79,27 @@ impl Executor {
             let _ = self.happened.try_send(Happened::Ended(id, model::Outcome::Refused));
             return;
         };
+        let observer = self.heard(run, Arc::new(NoObserver));
         tokio::spawn(async move {
             let subject = Subject::Digest { name: plugin.clone(), digest };
-            let ended = runner::run(&job, subject, &machine, Arc::new(NoObserver), cancel, &context).await;
+            let ended = runner::run(&job, subject, &machine, observer, cancel.clone(), &context).await;
+            let outcome = outcome(&ended);
             if let Err(error) = &ended {
-                let why = format!("{error:#}");
-                tracing::error!(run = %id, why, "a run could not be");
-                runner::record_refusal(&job, (&plugin, digest), &machine, &why, &context);
+                tracing::error!(run = %id, why = format!("{error:#}"), "a run could not be");
+                let order = Some((plugin.as_str(), digest));
+                runner::record_failure(&job, order, &machine, (outcome, error), &cancel, &context).await;
             }
-            let _ = happened.send(Happened::Ended(id, outcome(&ended))).await;
+            let _ = happened.send(Happened::Ended(id, outcome)).await;
         });
     }
 
+    /// Whoever watches a run; where it may change something, what it changes is heard beside.
+    fn heard(&mut self, run: &Run, observer: Arc<dyn Observer>) -> Arc<dyn Observer> {
+        if run.changes() { self.doings.entry(run.id).or_default().observer(observer) } else { observer }
+    }
+
     /// What a run of an order is.
-    fn job(&self, run: &Run) -> Option<(Job, String, Digest)> {
+    pub(super) fn job(&self, run: &Run) -> Option<(Job, String, Digest)> {
         let name = run.order()?;
         let order = self.dispatcher.order(name)?;
         let mut device = self.settings.device.clone();
@@ -88,7 +109,8 @@ impl Executor {
             mode: order.mode,
             trigger: trigger(run),
             given: order.parameters.clone(),
-            allow: order.allow.clone(),
+            allow: Vec::new(),
+            only: order.allow.clone(),
             roots: std::collections::BTreeMap::new(),
             limits: Vec::new(),
             plan: None,
@@ -99,21 +121,10 @@ impl Executor {
         Some((job, order.plugin.clone(), order.digest))
     }
 
-    fn reboot(&mut self) {
-        let (machine, happened) = (Arc::clone(&self.machine), self.happened.clone());
-        self.wants_reboot = false;
-        tracing::info!("nothing is under way any more: the machine is rebooted, as a run was granted");
-        tokio::spawn(async move {
-            if let Err(error) = machine.device.machine.reboot().await {
-                tracing::error!(error = format!("{error:#}"), "the reboot that a run waits for");
-                let _ = happened.send(Happened::GoOn).await;
-            }
-        });
-    }
-
     /// A hand run is put before the dispatcher.
     pub(super) fn hand(&mut self, hand: Hand) {
-        let (id, gone, happened) = (hand.job.run, hand.answer.gone.clone(), self.happened.clone());
+        let (id, happened) = (hand.job.run, self.happened.clone());
+        let (gone, over) = (hand.answer.gone.clone(), hand.answer.over.clone());
         let mode = hand.job.mode;
         let behind = self.dispatcher.runs().count();
         if behind > 0 {
@@ -121,8 +132,10 @@ impl Executor {
         }
         self.hands.insert(id, hand);
         tokio::spawn(async move {
-            gone.cancelled().await;
-            let _ = happened.send(Happened::Gone(id)).await;
+            tokio::select! {
+                () = over.cancelled() => {}
+                () = gone.cancelled() => drop(happened.send(Happened::Gone(id)).await),
+            }
         });
         let priority = agent::Priority::High;
         self.step(Input::Asked(agent::HandRun { id, mode, priority, wait_ms: None }));
@@ -134,10 +147,10 @@ fn end(answer: Arc<super::Answer>, told: Told) {
     tokio::spawn(async move { answer.end(told).await });
 }
 
-fn told(ended: anyhow::Result<Ended>) -> Told {
+fn told(ended: &anyhow::Result<Ended>) -> Told {
     match ended {
-        Ok(ended) => Told::Ended { ended: Box::new(ended) },
-        Err(error) => runner::told(&error),
+        Ok(ended) => Told::Ended { ended: Box::new(ended.clone()) },
+        Err(error) => runner::told(error),
     }
 }
 

@@ -138,12 +138,14 @@ impl Collector for Sample {
         rows.gauge("runs_waiting", "Runs that wait", numbers.runs_waiting)?;
         rows.gauge("runs_suspended", "Runs that wait for a reboot", numbers.runs_suspended)?;
         rows.gauge("problems", "Files, orders and states that are wrong", numbers.problems)?;
-        rows.counter("dropped", "Firings and events that were recorded as dropped", numbers.dropped)?;
         rows.gauge("orders", "Standing orders that hold", numbers.orders)?;
         rows.gauge("breakers_open", "Orders that are off until somebody looks", numbers.breakers)?;
         rows.gauge("spool_bytes", "Bytes that wait to be sent", numbers.spool_bytes)?;
         let ended = numbers.ended.iter().map(|(outcome, count)| (outcome.as_str(), ConstCounter::new(*count)));
         rows.each(("runs", "Runs that ended since the executor was started"), "outcome", MetricType::Counter, ended)?;
+        let not_run = numbers.not_run.iter().map(|(reason, count)| (reason.as_str(), ConstCounter::new(*count)));
+        let name = ("not_run", "Firings, events and runs that came to nothing since the executor was started");
+        rows.each(name, "reason", MetricType::Counter, not_run)?;
         let left = numbers.budgets_left.iter().map(|(budget, left)| (budget.as_str(), ConstGauge::new(*left)));
         rows.each(("budget_left", "What the device's budgets leave"), "budget", MetricType::Gauge, left)
     }
@@ -163,7 +165,7 @@ mod tests {
             runs_under_way: 1,
             runs_suspended: 3,
             problems: 5,
-            dropped: 4,
+            not_run: [("budget".to_owned(), 4), ("window".to_owned(), 1)].into(),
             orders: 50,
             breakers: 1,
             budgets_left: [("reboots".to_owned(), 2)].into(),
@@ -189,12 +191,13 @@ mod tests {
                 "remit_runs_waiting 2",
                 "remit_runs_suspended 3",
                 "remit_problems 5",
-                "remit_dropped_total 4",
                 "remit_orders 50",
                 "remit_breakers_open 1",
                 "remit_spool_bytes 4096",
                 "remit_runs_total{outcome=\"completed\"} 3",
                 "remit_runs_total{outcome=\"time\\\"out\\n\"} 1",
+                "remit_not_run_total{reason=\"budget\"} 4",
+                "remit_not_run_total{reason=\"window\"} 1",
                 "remit_budget_left{budget=\"reboots\"} 2",
             ]
         );

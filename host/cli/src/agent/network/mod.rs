@@ -24,6 +24,7 @@ use self::executor::Executor;
 use self::export::Exporter;
 use self::metrics::Page;
 use super::config::{self, Config, private_file};
+use super::idle;
 use super::supervisor::Supervisor;
 
 /// How often an executor that is away is looked for.
@@ -133,6 +134,8 @@ async fn watch(executor: &Executor, supervisor: &Supervisor) -> Infallible {
             supervisor.status(&format!("{text}, at {socket}"));
             tracing::info!(socket, "{text}");
             was_there = Some(is_there);
+            // What it took to begin is not needed for waiting.
+            idle::let_go();
         }
         let again = tokio::time::sleep(if is_there { THERE_EVERY } else { AWAY_EVERY });
         tokio::pin!(again);

@@ -20,8 +20,8 @@ pub(crate) struct Numbers {
     pub(crate) runs_suspended: u64,
     /// What is wrong: files, orders, states.
     pub(crate) problems: u64,
-    /// Firings and events that were dropped since it runs.
-    pub(crate) dropped: u64,
+    /// Firings, events and runs that came to nothing since it runs, by reason.
+    pub(crate) not_run: BTreeMap<String, u64>,
     /// Standing orders that hold.
     pub(crate) orders: u64,
     /// Orders that are off until somebody looks.

@@ -40,6 +40,10 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
     ));
     let next = status.wake_ms.map_or_else(|| "nothing".to_owned(), |ms| output::time(ms.try_into().unwrap_or(0)));
     output::text(&format!("{} orders; it looks again at: {next}", status.orders));
+    if let Some(reboot) = &status.reboot {
+        let since = output::time(reboot.since_ms);
+        output::text(&format!("{} waits for a reboot since {since} ({}): {}", reboot.run, reboot.reason, reboot.is));
+    }
     let row = |it: crate::agent::report::RunRow| Row {
         run: it.run.to_string(),
         order: it.order.unwrap_or_else(|| "by hand".to_owned()),
@@ -49,6 +53,15 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
     let rows: Vec<Row> = status.runs.into_iter().map(row).collect();
     if !rows.is_empty() {
         output::table(&rows);
+    }
+    for left in &status.budgets {
+        let more = left.more_at_ms.filter(|_| left.left == 0).map(|ms| format!("; more from {}", output::time(ms)));
+        let text = format!("{}: {} of {} left{}", left.budget, left.left, left.limit, more.unwrap_or_default());
+        output::text(&text);
+    }
+    if !status.not_run.is_empty() {
+        let each: Vec<String> = status.not_run.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        output::text(&format!("came to nothing since then: {}", each.join(", ")));
     }
     for (what, problems) in &status.problems {
         output::text(&format!("wrong: {what}\n  {}", problems.join("\n  ")));

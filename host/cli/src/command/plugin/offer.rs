@@ -1,5 +1,7 @@
 //! A plugin that came from somewhere: what came with it is taken, and it is taken in, or refused with everything that is wrong.
 
+use std::sync::Arc;
+
 use artifact::Plugin;
 use distribution::{Entry, Fetcher, Package, Source};
 use model::{Digest, Mode};
@@ -68,7 +70,7 @@ impl Offer {
     /// Has this machine believe what came with it, as far as it was signed by who may.
     pub(in crate::command) fn take(&self, plugins: &mut Plugins, keep: bool, context: &Context) -> anyhow::Result<()> {
         match &mut plugins.trust {
-            Some(trust) => self.statements.take(&self.plugin, trust, keep, context),
+            Some(trust) => self.statements.take(&self.plugin, Arc::make_mut(trust), keep, context),
             None => Ok(()),
         }
     }
@@ -125,7 +127,7 @@ impl Offer {
         context: &Context,
     ) -> anyhow::Result<Label> {
         let mut label = Label::of(&self.plugin, &Granting::here(context)?.by_approval());
-        label.trust = device.who_vouches((&self.plugin, &self.statements), plugins.trust.as_ref(), context)?;
+        label.trust = device.who_vouches((&self.plugin, &self.statements), plugins.trust.as_deref(), context)?;
         Ok(label)
     }
 

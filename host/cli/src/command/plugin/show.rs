@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     }
     let installed = Row::of(&kept, &plugins, &args.device, context)?;
     let mut label = Label::of(&kept.plugin, &Granting::here(context)?.by_approval());
-    label.trust = args.device.who_vouches((&kept.plugin, &kept.statements), plugins.trust.as_ref(), context)?;
+    label.trust = args.device.who_vouches((&kept.plugin, &kept.statements), plugins.trust.as_deref(), context)?;
     let shown = Shown { label, installed, checks, statements };
     match context.output {
         Format::Json => output::json(&shown)?,

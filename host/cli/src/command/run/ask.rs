@@ -61,6 +61,7 @@ impl Asks {
             trigger: machine::by_hand(),
             given: self.given()?,
             allow: self.allow.clone(),
+            only: Vec::new(),
             roots: self.roots()?,
             limits: self.limits.clone(),
             plan: how.plan,
