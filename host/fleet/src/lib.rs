@@ -8,6 +8,7 @@ mod facts;
 mod gate;
 mod inbox;
 mod mailbox;
+mod parcel;
 mod ring;
 mod sync;
 mod tally;
@@ -19,6 +20,7 @@ pub use facts::{
 pub use gate::{CERTIFICATE_BYTES_MAX, Certificate, Judged, Question, SAMPLE_MAX, Shown, Shut, judge};
 pub use inbox::{Against, Begun, Damaged, Inbox, Input, Look, Refused, Step, Wait, Waiting};
 pub use mailbox::{BadMailbox, MAILBOX_BYTES_MAX, Mailbox, ORDERS_MAX, Posted, Seat};
+pub use parcel::{BadParcel, PARCEL_BYTES_MAX, PART_BYTES_MAX, Parcel};
 pub use ring::{BadRings, Drawn, Proof, RING_DEVICES_MAX, RINGS_MAX, Rings, Tree, sample};
 pub use sync::{Difference, Inventory, NotTaken};
 pub use tally::{Comes, Counters, Ended, NOT_MEANT, Tally};

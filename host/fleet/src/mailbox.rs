@@ -45,6 +45,9 @@ pub struct Posted {
     /// The certificate that the ring before met its gate. None for the first ring, or where it did not yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Digest>,
+    /// The list of the plugin's parts ([`Parcel`](crate::Parcel)). None where a device has the plugin, or gets it elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parcel: Option<Digest>,
 }
 
 /// A device's place in an order.
@@ -162,6 +165,7 @@ mod tests {
             order: Digest::of(b"order"),
             ring: Some(Seat { ring: 15, proof }),
             gate: Some(Digest::of(b"gate")),
+            parcel: Some(Digest::of(b"parcel")),
         };
         Mailbox { trust: digests(64), orders: vec![posted; ORDERS_MAX], pauses: digests(32) }
     }

@@ -111,7 +111,7 @@ impl Bench {
     pub(super) fn post_signed(&mut self, body: &Order, by: &[u8]) -> Digest {
         let signed = signed("2026-11-22T11:00:00Z", body, by);
         let document = self.put(signed.to_text());
-        self.mailbox.orders.push(Posted { order: document, ring: None, gate: None });
+        self.mailbox.orders.push(Posted { order: document, ring: None, gate: None, parcel: None });
         Digest::of(signed.statement())
     }
 

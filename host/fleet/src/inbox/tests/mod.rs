@@ -70,11 +70,11 @@ fn each_refusal_has_its_code_and_its_control() {
         ("not-in-ring", |it| in_ring(it, 8)),
         ("not-json", |it| {
             let document = it.put(b"hello\n".to_vec());
-            it.mailbox.orders.push(Posted { order: document, ring: None, gate: None });
+            it.mailbox.orders.push(Posted { order: document, ring: None, gate: None, parcel: None });
         }),
         ("other-kind", |it| {
             let document = it.mailbox.trust[0];
-            it.mailbox.orders.push(Posted { order: document, ring: None, gate: None });
+            it.mailbox.orders.push(Posted { order: document, ring: None, gate: None, parcel: None });
             it.mailbox.trust.swap_remove(0);
         }),
     ] {
