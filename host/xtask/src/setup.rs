@@ -29,6 +29,8 @@ pub(crate) const TO_TEST: &[&str] = &[
     "skopeo",
     // The root of a managed host.
     "mmdebstrap",
+    // A mail server on loopback.
+    "python3-aiosmtpd",
     // Plugins in Python.
     "python3-pip",
     // Signs, and verifies what we sign.
@@ -53,7 +55,7 @@ pub(crate) const TO_BENCH: &[&str] = &[
     "python3",
 ];
 
-/// Debian packages that the demo needs beside those of the tests.
+/// Debian packages that the demo needs.
 pub(crate) const TO_DEMO: &[&str] = &[
     // A volume of its own.
     "e2fsprogs",
