@@ -18,6 +18,7 @@ mod signed;
 mod signer;
 pub mod statement;
 mod time;
+mod token;
 
 pub use belief::{
     Approved, Asked, Chain, Check, Decision, FirstUse, Given, Opened, Ordered, Place, Replays, Reported, Request,
@@ -33,6 +34,7 @@ pub use signed::{SIGNED_BYTES_MAX, Signed, Signers};
 pub use signer::{Error as SignError, Signer};
 pub use statement::{Kind, Read, Statement};
 pub use time::{NotATime, Time};
+pub use token::{NotAToken, Token};
 
 #[cfg(test)]
 mod tests;
