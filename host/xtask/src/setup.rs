@@ -18,6 +18,8 @@ pub(crate) const TO_TEST: &[&str] = &[
     // Packages and repositories for managed hosts to install from.
     "apt-utils",
     "dpkg-dev",
+    // A service with a script of init, and none of systemd's.
+    "cron",
     // File systems that are filled, and that hang.
     "e2fsprogs",
     "mount",
