@@ -10,7 +10,7 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::Digest;
-use trust::{Kind, Refusal, Replays, Signed};
+use trust::{Kind, Ordered, Refusal, Replays, Signed};
 
 use self::order::Held;
 use crate::{Counters, Mailbox, Posted, Shut};
@@ -164,6 +164,12 @@ impl Inbox {
     /// begins no more if it does not.
     pub fn names(&self, document: &Digest) -> bool {
         self.mailbox.as_ref().is_none_or(|it| it.orders.iter().any(|it| it.order == *document))
+    }
+
+    /// Asks once more about an order that began, now that its plugin is there: what its run may use, only [`Ordered::grants`] says.
+    pub fn again(&self, order: &Signed, look: Look<'_>) -> Result<Ordered, Vec<Refusal>> {
+        let replays = self.replays.reopened(Digest::of(order.statement()));
+        look.trust.order(&trust::Asked { order, device: look.device, replays: &replays, now: look.now })
     }
 
     fn miss(&mut self, digest: Digest) {

@@ -146,8 +146,9 @@ impl Trust {
         }
     }
 
-    /// Remembers that it is at least this late; whether that is news.
-    pub(crate) fn note_time(&mut self, clock: Time) -> bool {
+    /// Remembers that it is at least this late; whether that is news, which whoever keeps it elsewhere than in a
+    /// [`crate::Folder`] keeps.
+    pub fn note_time(&mut self, clock: Time) -> bool {
         let is_news = self.is_news(clock);
         if is_news {
             self.seen = Some(clock);

@@ -67,6 +67,16 @@ impl Replays {
         }
     }
 
+    /// The same, for whoever asks once more about an order that begins: as if it were not done, and first here when it was.
+    #[must_use]
+    pub fn reopened(&self, order: Digest) -> Self {
+        let mut replays = self.clone();
+        if let Some(accepted) = replays.orders.get_mut(&order) {
+            accepted.is_done = false;
+        }
+        replays
+    }
+
     /// Forgets orders that no longer count, whatever comes: expired, or of a key that was stolen since. Counters stay.
     pub fn forget(&mut self, trust: &Trust, now: Time) {
         let now = trust.time(now);

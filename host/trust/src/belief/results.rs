@@ -74,6 +74,11 @@ impl Chain {
         Self { sequence: reported.report.sequence, head: Some(reported.digest) }
     }
 
+    /// A device's own, after so many of which this is the last.
+    pub fn after(sequence: u64, last: Digest) -> Self {
+        Self { sequence, head: Some(last) }
+    }
+
     /// How many there were, and the last one.
     pub fn head(&self) -> (u64, Option<Digest>) {
         (self.sequence, self.head)
