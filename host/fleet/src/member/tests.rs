@@ -49,6 +49,7 @@ fn posted(member: &Member, until: &str) -> (Documents, Vec<u8>) {
     };
     let mut order = order(&[]);
     (order.tenant, order.expires) = (member.trust().pin(), time(until));
+    order.clients = Names::These(vec![name("acme")]);
     let order = put(&mut documents, &signed("2026-11-22T11:00:00Z", &order, &[TECHNICIAN]));
     let mailbox = Mailbox {
         trust: vec![

@@ -7,6 +7,7 @@ mod demo;
 mod golden;
 mod new_plugin;
 mod plugins;
+mod redteam;
 mod script_runtime;
 mod soak;
 mod test;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Plugins(plugins::Args),
     NewPlugin(new_plugin::Args),
     Bench(bench::Args),
+    Redteam(redteam::Args),
     ScriptRuntime(script_runtime::Args),
     Declarations(declarations::Args),
     Golden(golden::Args),
@@ -39,6 +41,7 @@ impl Command {
             Self::Plugins(args) => plugins::run(&args),
             Self::NewPlugin(args) => new_plugin::run(&args),
             Self::Bench(args) => bench::run(&args),
+            Self::Redteam(args) => redteam::run(&args),
             Self::ScriptRuntime(args) => script_runtime::run(&args),
             Self::Declarations(args) => declarations::run(&args),
             Self::Golden(args) => golden::run(&args),
