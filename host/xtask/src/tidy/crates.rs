@@ -25,7 +25,8 @@ fn forbidden(from: &Crate, to: &Dependency) -> Option<&'static str> {
     if (from.folder.starts_with("sdk") || from.folder.starts_with("plugins/")) && folder.is_some_and(outside) {
         return Some("host and guest share wit/ and nothing else");
     }
-    if to.name == "rusqlite" && !["store", "hub"].contains(&from.name.as_str()) {
+    // The simulator's red team writes into the hub's file, as whoever stole it would.
+    if to.name == "rusqlite" && !["store", "hub", "simulator"].contains(&from.name.as_str()) {
         return Some("SQL stays in store and hub");
     }
     if from.name == "hub" && ["runtime", "backends", "store", "agent"].contains(&to.name.as_str()) {
@@ -38,7 +39,8 @@ fn forbidden(from: &Crate, to: &Dependency) -> Option<&'static str> {
 }
 
 /// Crates, and what must not be in them however it would get there.
-const NEVER_LINKED: [(&str, &str); 12] = [
+const NEVER_LINKED: [(&str, &str); 13] = [
+    ("simulator", "wasmtime"),
     ("contract", "wasmtime"),
     ("model", "wasmtime"),
     ("store", "wasmtime"),
