@@ -23,6 +23,9 @@ const RECORD_BYTES_MIN: usize = 1_024;
 /// The most messages that wait: older ones go first where a hub takes none for long. A real agent has a spool on its disk.
 const OUTBOX_MAX: usize = 1_024;
 
+/// The most plugins that a device keeps.
+const INSTALLED_MAX: usize = 16;
+
 /// A device's key, before it has anything else.
 pub struct Born {
     number: u32,
@@ -35,7 +38,8 @@ pub struct Device {
     number: u32,
     nature: Arc<Nature>,
     shelf: Arc<Shelf>,
-    signer: Signer,
+    /// Of its key.
+    seed: [u8; 32],
     member: Member,
     facts: Facts,
     /// What the hub was told of them.
@@ -48,12 +52,16 @@ pub struct Device {
     /// Orders that begin, and wait for their plugin.
     open: Vec<Begun>,
     standing: BTreeMap<Digest, Standing>,
+    /// Plugins that it has, by their digest.
+    installed: BTreeMap<Digest, Carried>,
     /// Of standing orders, those that begin no run now.
     paused: Vec<Digest>,
     spool: Spool,
     sequence: u64,
     outbox: VecDeque<Message>,
     machine: Machine,
+    /// What it joined with, until it knows by another document whose it is.
+    enrolment: Option<Signed>,
 }
 
 /// What a visit came to.
@@ -89,7 +97,7 @@ impl Born {
         let spool = Spool(nature.draw(self.number, "spool").random());
         Device {
             number: self.number,
-            signer: self.signer(),
+            seed: self.seed,
             member: Member::new(self.key, trust),
             facts,
             nature,
@@ -100,11 +108,13 @@ impl Born {
             documents: BTreeMap::new(),
             open: Vec::new(),
             standing: BTreeMap::new(),
+            installed: BTreeMap::new(),
             paused: Vec::new(),
             spool,
             sequence: 0,
             outbox: VecDeque::new(),
             machine: Machine::default(),
+            enrolment: None,
         }
     }
 }
@@ -122,6 +132,16 @@ impl Device {
     /// What it is called.
     pub fn name(&self) -> Name {
         Name::of(self.member.device())
+    }
+
+    /// It joined with this, and is whose the token says, once it knows what a technician said of the token.
+    pub fn enrolled(&mut self, enrolment: Signed) {
+        self.enrolment = Some(enrolment);
+    }
+
+    /// Whether it knows whose it is.
+    pub fn is_placed(&self) -> bool {
+        self.enrolment.is_none()
     }
 
     /// What it believes, and what was ordered.
@@ -149,8 +169,20 @@ impl Device {
         self.outbox.len()
     }
 
+    /// How many results wait.
+    pub fn results_waiting(&self) -> usize {
+        self.outbox.iter().filter(|it| it.kind.as_str() == "result").count()
+    }
+
     /// Looks into its mailbox, does what follows, and tells what became of it.
     pub async fn visit(&mut self, line: &dyn Line, now_ms: u64) -> Result<Visit, Trouble> {
+        let visit = self.look(line, now_ms).await?;
+        self.deliver(line).await?;
+        Ok(visit)
+    }
+
+    /// Looks into its mailbox, and does what follows.
+    pub async fn look(&mut self, line: &dyn Line, now_ms: u64) -> Result<Visit, Trouble> {
         let now = Time::from_ms(now_ms);
         let came = match line.mailbox(self.has).await? {
             Pulled::New(bytes) => {
@@ -168,7 +200,6 @@ impl Device {
         self.run_open(line, now_ms, &mut visit).await?;
         self.run_standing(line, now_ms, &mut visit).await?;
         self.tell_facts();
-        self.deliver(line).await?;
         Ok(visit)
     }
 
@@ -194,6 +225,9 @@ impl Device {
 
     fn come(&mut self, input: Input<'_>, now: Time) -> Came {
         let mut came = self.member.come(input, &self.facts, now);
+        if !came.believed.is_empty() {
+            self.settle(now);
+        }
         for refused in std::mem::take(&mut came.refused) {
             self.tell_refused(&refused, now);
         }
@@ -208,6 +242,16 @@ impl Device {
             posted.iter().any(|it| it.order == *digest) || open.iter().any(|it| it.document == *digest)
         });
         came
+    }
+
+    /// Whose it is, it knows by what it joined with, as soon as who let it in is known.
+    fn settle(&mut self, now: Time) {
+        let Some(enrolment) = &self.enrolment else { return };
+        let trust = self.member.trust_mut();
+        let is_taken = trust.take(enrolment, now).is_ok();
+        if is_taken || self.member.trust().place(self.member.device(), now).is_ok() {
+            self.enrolment = None;
+        }
     }
 
     /// Runs what begins and has its plugin; what stands is put where it is looked at by the clock.
@@ -266,12 +310,21 @@ impl Device {
         }
     }
 
-    async fn carried(&self, line: &dyn Line, begun: &Begun) -> Result<Option<Carried>, Trouble> {
-        let list = self.posted.orders.iter().find(|it| it.order == begun.document).and_then(|it| it.parcel);
-        match list {
-            Some(list) => plugin::fetch(line, list, &self.shelf).await,
-            None => Ok(None),
+    /// The plugin that was ordered, fetched where it is not there yet.
+    async fn carried(&mut self, line: &dyn Line, begun: &Begun) -> Result<Option<Carried>, Trouble> {
+        if let Some(carried) = self.installed.get(&begun.body.plugin.digest) {
+            return Ok(Some(carried.clone()));
         }
+        let list = self.posted.orders.iter().find(|it| it.order == begun.document).and_then(|it| it.parcel);
+        let Some(list) = list else { return Ok(None) };
+        let fetched = plugin::fetch(line, list, &self.shelf).await?;
+        if let Some(carried) = &fetched {
+            while self.installed.len() >= INSTALLED_MAX {
+                self.installed.pop_first();
+            }
+            self.installed.insert(carried.plugin.digest, carried.clone());
+        }
+        Ok(fetched)
     }
 
     /// Runs it, and tells what became of it; how long it takes.
@@ -324,7 +377,7 @@ impl Device {
 
     fn tell(&mut self, told: &Told, now: Time) {
         // A result that the key does not sign is none, and this one always signs.
-        if let Ok(signing) = self.member.tell(told, &mut self.signer, now) {
+        if let Ok(signing) = self.member.tell(told, &mut Signer::from_seed(&self.seed), now) {
             self.say("result", signing.signed.to_text());
         }
     }
@@ -368,7 +421,7 @@ impl Device {
 
     /// A session of its own: what the line opens one with.
     pub fn opener(&self) -> Opener {
-        Opener { seed: self.nature.draw(self.number, "key").random() }
+        Opener { seed: self.seed }
     }
 }
 

@@ -7,11 +7,18 @@
 //! What devices of one process share is the code, the runtime, and the bytes of plugins that each of them fetched and compared for
 //! itself ([`plugin::Shelf`]). No decision, no verified document, no connection and no session is shared.
 
+pub mod bench;
+pub mod crew;
 pub mod device;
+pub mod files;
+pub mod hub_process;
 pub mod inventory;
 pub mod machine;
 pub mod msp;
 pub mod nature;
 pub mod plugin;
+mod range;
 pub mod redteam;
 mod standing;
+pub mod technician;
+pub mod weeks;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    match command::Command::parse().run() {
+    match command::Simulator::parse().run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");

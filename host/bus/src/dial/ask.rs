@@ -87,6 +87,27 @@ impl Answer {
     }
 }
 
+/// What was answered to somebody who reads it.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// After which to ask again, where it says so: no longer than whoever plays the hub may send anybody away for.
+    pub retry_after: Option<Duration>,
+    /// All of the body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub(super) async fn of(way: &Way, response: Response, most: usize) -> Result<Self, Trouble> {
+        let status = response.status().as_u16();
+        let retry_after = after(response.headers()).map(|it| it.min(AWAY_MAX));
+        let body = timeout(WHOLE_TIME_MAX, whole(way, response, most)).await;
+        let slow = |_| Trouble::Unreachable { why: "its answer took too long".to_owned() };
+        Ok(Self { status, retry_after, body: body.map_err(slow)?? })
+    }
+}
+
 async fn whole(way: &Way, mut response: Response, most: usize) -> Result<Bytes, Trouble> {
     let mut body = BytesMut::new();
     while let Some(piece) = response.chunk().await.map_err(|error| way.trouble(error))? {

@@ -19,10 +19,11 @@ use crate::{
 };
 
 use ask::Ask;
+pub use ask::Reply;
 pub use session::Opener;
 use session::Session;
 use socket::Socket;
-pub use way::{Way, WayError};
+pub use way::{Request, Way, WayError};
 
 /// So often a socket may fail before it is done without.
 const SOCKET_FAILURES_MAX: u32 = 2;

@@ -1,14 +1,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{HeaderMap, Method};
+use bytes::Bytes;
 use distribution::Proxy;
 use model::Digest;
 use reqwest::Client;
 use rustls::ClientConfig;
 use url::Url;
 
+use super::ask::{Ask, Reply};
 use super::pin::{Pinned, stranger};
 use crate::Trouble;
+use crate::proof::Prover;
 
 /// Until there is a connection: a packet that was lost is sent again within 3 s.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
@@ -28,6 +32,21 @@ pub struct Way {
     origin: Url,
     pins: Arc<Pinned>,
     proxy: Option<Proxy>,
+}
+
+/// A request of whoever is no device, and knows what its answer means.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// `GET`, and so on.
+    pub method: Method,
+    /// The path, with its query.
+    pub target: &'a str,
+    /// All of its body.
+    pub body: Bytes,
+    /// The most bytes of its answer.
+    pub answer_bytes_max: usize,
+    /// So long the hub may take before it answers, beyond what every request may.
+    pub patience: Duration,
 }
 
 /// No way to a hub.
@@ -93,13 +112,21 @@ impl Way {
         self.origin.join(target).map_err(|error| Trouble::Garbled { why: error.to_string() })
     }
 
+    /// Asks, proved by a session where there is one. What was answered is not looked at.
+    pub async fn ask(&self, request: Request<'_>, prover: Option<&Prover>) -> Result<Reply, Trouble> {
+        let Request { method, target, body, answer_bytes_max: most, patience } = request;
+        let ask = Ask { method, target, has: None, body, most, patience };
+        let response = ask.send(self, prover, HeaderMap::new()).await?;
+        Reply::of(self, response, most).await
+    }
+
     /// What the hub is called: by the authority that it was last met with, or the newest.
-    pub(super) fn hub(&self) -> Digest {
+    pub fn hub(&self) -> Digest {
         self.pins.met()
     }
 
-    /// Whether it is not yet known which of several authorities it is.
-    pub(super) fn is_unsure(&self) -> bool {
+    /// Whether it is not yet known which of several authorities it is: whatever is asked first finds out.
+    pub fn is_unsure(&self) -> bool {
         self.pins.is_unsure()
     }
 

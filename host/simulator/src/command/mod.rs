@@ -1,20 +1,37 @@
 //! One file a command.
 
+mod bench;
+mod hub;
+mod play;
 mod redteam;
 
 use std::process::ExitCode;
 
-/// Plays the devices of a fleet
+/// Plays the devices of a fleet against a hub; or one of the commands
 #[derive(clap::Parser)]
-#[command(name = "simulator")]
-pub(crate) enum Command {
-    Redteam(redteam::Args),
+#[command(name = "simulator", args_conflicts_with_subcommands = true)]
+pub(crate) struct Simulator {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    play: play::Args,
 }
 
-impl Command {
+#[derive(clap::Subcommand)]
+enum Command {
+    Redteam(redteam::Args),
+    Bench(bench::Args),
+    Hub(hub::Args),
+}
+
+impl Simulator {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::Redteam(args) => redteam::run(&args),
+        match self.command {
+            None => play::run(&self.play),
+            Some(Command::Redteam(args)) => redteam::run(&args),
+            Some(Command::Bench(args)) => bench::run(&args),
+            Some(Command::Hub(args)) => hub::run(&args),
         }
     }
 }

@@ -6,9 +6,9 @@ use model::Digest;
 use trust::statement::{Assignment, Order, Root, RootKey, Seat};
 use trust::{Names, Signed, Time};
 
-use super::range::{DAY_MS, Range};
 use super::{Attack, Bar, Try, database, gates};
 use crate::msp::{self, Shipped, key, name};
+use crate::range::{DAY_MS, Range};
 
 type Bars = fn(usize, usize) -> Bar;
 

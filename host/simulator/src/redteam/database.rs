@@ -12,8 +12,8 @@ use rusqlite::{Connection, params};
 use trust::{Device as Name, Names, Signed, Time};
 
 use super::Try;
-use super::range::Range;
 use crate::msp;
+use crate::range::Range;
 
 /// The file that the hub keeps everything in.
 const FILE: &str = "hub.db";

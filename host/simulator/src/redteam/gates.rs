@@ -6,8 +6,8 @@ use trust::statement::{Order, Report};
 use trust::{Device as Name, Key, Signed, Time};
 
 use super::Try;
-use super::range::Range;
 use crate::msp::{self, Shipped, key};
+use crate::range::Range;
 
 /// An order in two rings, half of the devices each, the first of which is shown to its devices.
 struct Two {

@@ -7,13 +7,12 @@
 mod attacks;
 mod database;
 mod gates;
-mod range;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use range::{Base, Range};
+use crate::range::{Base, Range};
 
 /// What an attack may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

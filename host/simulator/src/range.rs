@@ -18,51 +18,51 @@ use crate::nature::Nature;
 use crate::plugin::Shelf;
 
 /// When everything begins: 2026-11-22T12:00:00Z.
-pub(super) const NOW_MS: u64 = 1_795_348_800_000;
+pub(crate) const NOW_MS: u64 = 1_795_348_800_000;
 
 const MINUTE_MS: u64 = 60_000;
-pub(super) const DAY_MS: u64 = 86_400_000;
+pub(crate) const DAY_MS: u64 = 86_400_000;
 
 /// In so many steps an hour goes by, each of which has all devices look.
 const STEPS: u64 = 6;
 
 /// Devices that joined three days ago, and what they know by now.
-pub(super) struct Base {
+pub(crate) struct Base {
     nature: Arc<Nature>,
     shelf: Arc<Shelf>,
     devices: Vec<Device>,
-    pub(super) approved: Shipped,
-    pub(super) destroys: Shipped,
+    pub(crate) approved: Shipped,
+    pub(crate) destroys: Shipped,
     documents: Documents,
 }
 
 type Documents = BTreeMap<Digest, Bytes>;
 
 /// One attempt, on devices of its own.
-pub(super) struct Range {
-    pub(super) msp: Msp,
-    pub(super) devices: Vec<Device>,
-    pub(super) stage: Stage,
-    pub(super) approved: Shipped,
-    pub(super) destroys: Shipped,
-    pub(super) now_ms: u64,
+pub(crate) struct Range {
+    pub(crate) msp: Msp,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) stage: Stage,
+    pub(crate) approved: Shipped,
+    pub(crate) destroys: Shipped,
+    pub(crate) now_ms: u64,
     marks: Vec<(u64, u64)>,
 }
 
 /// What lies at the hub, and what devices said there. Whoever plays the hub writes into it.
 #[derive(Default)]
-pub(super) struct Stage {
-    pub(super) documents: Documents,
+pub(crate) struct Stage {
+    pub(crate) documents: Documents,
     /// What every device's mailbox has.
-    pub(super) common: Mailbox,
+    pub(crate) common: Mailbox,
     /// What one device's has beside.
-    pub(super) own: BTreeMap<Name, Mailbox>,
-    pub(super) heard: Vec<(Name, Message)>,
+    pub(crate) own: BTreeMap<Name, Mailbox>,
+    pub(crate) heard: Vec<(Name, Message)>,
 }
 
 impl Base {
     /// So many devices, three of five of the first client.
-    pub(super) async fn new(count: u32) -> anyhow::Result<Self> {
+    pub(crate) async fn new(count: u32) -> anyhow::Result<Self> {
         let (nature, shelf) = (Arc::new(Nature::default()), Arc::new(Shelf::default()));
         let msp = Msp::new(Time::from_ms(NOW_MS));
         let approved = msp.ship("tidy", "1.0.0", &["files-write [scratch]"], "remit");
@@ -95,7 +95,7 @@ impl Base {
     }
 
     /// These devices, as they are.
-    pub(super) fn range(&self) -> anyhow::Result<Range> {
+    pub(crate) fn range(&self) -> anyhow::Result<Range> {
         let devices: Result<Vec<Device>, _> =
             self.devices.iter().map(|it| it.fork(Arc::clone(&self.nature), Arc::clone(&self.shelf))).collect();
         let devices = devices?;
@@ -113,19 +113,19 @@ impl Base {
 
 impl Stage {
     /// Puts a document where whoever knows its digest finds it.
-    pub(super) fn put(&mut self, bytes: Vec<u8>) -> Digest {
+    pub(crate) fn put(&mut self, bytes: Vec<u8>) -> Digest {
         let digest = Digest::of(&bytes);
         self.documents.insert(digest, bytes.into());
         digest
     }
 
     /// Shows a document to everybody.
-    pub(super) fn believe(&mut self, signed: &Signed) {
+    pub(crate) fn believe(&mut self, signed: &Signed) {
         let digest = self.put(signed.to_text());
         self.common.trust.push(digest);
     }
 
-    pub(super) fn ship(&mut self, shipped: &Shipped) -> Digest {
+    pub(crate) fn ship(&mut self, shipped: &Shipped) -> Digest {
         for document in &shipped.documents {
             self.put(document.clone());
         }
@@ -133,13 +133,13 @@ impl Stage {
     }
 
     /// Shows an order without rings to everybody.
-    pub(super) fn post(&mut self, order: &Signed, shipped: &Shipped) {
+    pub(crate) fn post(&mut self, order: &Signed, shipped: &Shipped) {
         let (order, list) = (self.put(order.to_text()), self.ship(shipped));
         self.common.orders.push(Posted { order, ring: None, gate: None, parcel: Some(list) });
     }
 
     /// Shows an order to one device, with its place and what opens its ring.
-    pub(super) fn post_to(
+    pub(crate) fn post_to(
         &mut self,
         device: Name,
         (order, shipped): (&Signed, &Shipped),
@@ -152,7 +152,7 @@ impl Stage {
     }
 
     /// Shows an order with rings to all of these.
-    pub(super) fn post_ring(
+    pub(crate) fn post_ring(
         &mut self,
         posted: (&Signed, &Shipped),
         (ring, devices): (u32, &[Name]),
@@ -178,22 +178,22 @@ impl Stage {
 
 impl Range {
     /// What these devices are called, in their order.
-    pub(super) fn names(&self) -> Vec<Name> {
+    pub(crate) fn names(&self) -> Vec<Name> {
         self.devices.iter().map(Device::name).collect()
     }
 
     /// Those of a client: whose it is, is in the number.
-    pub(super) fn of_client(&self, client: &str) -> usize {
+    pub(crate) fn of_client(&self, client: &str) -> usize {
         (0..self.devices.len()).filter(|at| (at % 5 < 3) == (client == "acme")).count()
     }
 
     /// Signs an order as these people.
-    pub(super) fn sign(&self, order: &Order, holders: &[&str]) -> Signed {
+    pub(crate) fn sign(&self, order: &Order, holders: &[&str]) -> Signed {
         msp::signed(Time::from_ms(self.now_ms), order, holders)
     }
 
     /// What happened so far is not counted.
-    pub(super) fn mark(&mut self) {
+    pub(crate) fn mark(&mut self) {
         self.marks = self.devices.iter().map(|it| (it.machine().mutations(), it.machine().destroyed())).collect();
     }
 
@@ -202,24 +202,24 @@ impl Range {
     }
 
     /// Devices that something was changed on.
-    pub(super) fn mutated(&self) -> usize {
+    pub(crate) fn mutated(&self) -> usize {
         self.count(|device, mark| device.machine().mutations() > mark.0)
     }
 
     /// Those on which it cannot be taken back.
-    pub(super) fn destroyed(&self) -> usize {
+    pub(crate) fn destroyed(&self) -> usize {
         self.count(|device, mark| device.machine().destroyed() > mark.1)
     }
 
     /// Devices of a client that something was changed on.
-    pub(super) fn mutated_of(&self, client: &str) -> usize {
+    pub(crate) fn mutated_of(&self, client: &str) -> usize {
         let all = self.devices.iter().zip(&self.marks).enumerate();
         let of = all.filter(|(at, _)| (at % 5 < 3) == (client == "acme"));
         of.filter(|(_, (device, mark))| device.machine().mutations() > mark.0).count()
     }
 
     /// Everybody looks once.
-    pub(super) async fn look(&mut self) {
+    pub(crate) async fn look(&mut self) {
         let stage = Mutex::new(std::mem::take(&mut self.stage));
         for device in &mut self.devices {
             let line = Wire { stage: &stage, device: device.name() };
@@ -230,7 +230,7 @@ impl Range {
     }
 
     /// An hour goes by.
-    pub(super) async fn hour(&mut self) {
+    pub(crate) async fn hour(&mut self) {
         self.look().await;
         for _ in 0..STEPS {
             self.now_ms += 60 / STEPS * MINUTE_MS;
@@ -239,16 +239,16 @@ impl Range {
     }
 
     /// What devices told of results so far, the last of each.
-    pub(super) fn results(&self) -> BTreeMap<Name, Signed> {
+    pub(crate) fn results(&self) -> BTreeMap<Name, Signed> {
         let results = self.stage.heard.iter().filter(|(_, message)| message.kind.as_str() == "result");
         results.filter_map(|(device, message)| Some((*device, Signed::from_text(&message.body).ok()?))).collect()
     }
 }
 
 /// A line to whoever plays the hub: it may be shown anything.
-pub(super) struct Wire<'a> {
-    pub(super) stage: &'a Mutex<Stage>,
-    pub(super) device: Name,
+pub(crate) struct Wire<'a> {
+    pub(crate) stage: &'a Mutex<Stage>,
+    pub(crate) device: Name,
 }
 
 impl Wire<'_> {
