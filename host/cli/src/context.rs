@@ -33,7 +33,7 @@ const PREPARED_MAX: usize = 32;
 pub(crate) struct Args {
     /// Write data for a person or for a program
     #[arg(long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
-    output: Format,
+    output: Written,
 
     /// Keep state in this folder instead of /var/lib/remit (root) or ~/.local/state/remit
     #[arg(long, global = true, env = "REMIT_STATE", value_name = "DIR")]
@@ -47,14 +47,33 @@ pub(crate) struct Args {
     #[arg(long, global = true, default_value = "/", value_name = "DIR")]
     root: PathBuf,
 
+    /// Where `ssh-agent` listens, for keys that a file of the technician names
+    #[arg(long, global = true, hide = true, env = "SSH_AUTH_SOCK", hide_env_values = true, value_name = "SOCKET")]
+    ssh_agent: Option<PathBuf>,
+
     /// Write into this file, at the end, how many components were compiled and how many mapped as code
     #[arg(long, global = true, hide = true, value_name = "FILE")]
     pub(crate) touched: Option<PathBuf>,
 }
 
+/// How data is written, as the command line has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Written {
+    /// For a person
+    Table,
+    /// For a program: one JSON value, or one a line
+    Json,
+    /// For a spreadsheet: what a fleet's lists come to
+    Csv,
+}
+
 /// Where things are.
 pub(crate) struct Context {
     pub(crate) output: Format,
+    /// Whether rows are written as CSV, by what has rows of a fleet.
+    pub(crate) is_csv: bool,
+    /// Where `ssh-agent` listens.
+    pub(crate) ssh_agent: Option<PathBuf>,
     pub(crate) state: PathBuf,
     policy: PathBuf,
     /// Whether the policy was named: then it must be there.
@@ -80,7 +99,9 @@ impl Context {
     pub(crate) fn new(args: Args) -> Self {
         let is_policy_named = args.policy.is_some();
         Self {
-            output: args.output,
+            output: if args.output == Written::Json { Format::Json } else { Format::Table },
+            is_csv: args.output == Written::Csv,
+            ssh_agent: args.ssh_agent,
             state: args.state.unwrap_or_else(default_state),
             policy: args.policy.unwrap_or_else(|| PathBuf::from("/etc/remit/policy.toml")),
             is_policy_named,
@@ -96,6 +117,8 @@ impl Context {
     pub(crate) fn for_agent(&self) -> Self {
         Self {
             output: self.output,
+            is_csv: self.is_csv,
+            ssh_agent: self.ssh_agent.clone(),
             state: self.state.clone(),
             policy: self.policy.clone(),
             is_policy_named: self.is_policy_named,

@@ -27,7 +27,23 @@ pub(crate) struct SigningKey {
 }
 
 impl SigningKey {
-    fn signer(&self) -> anyhow::Result<Signer> {
+    /// The one in this file.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of(key: PathBuf, context: &Context) -> Self {
+        Self { key: Some(key), agent: context.ssh_agent.clone() }
+    }
+
+    /// Its public half. Of a private key with a passphrase, the `.pub` beside it says that without asking.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn key(&self) -> anyhow::Result<Key> {
+        let beside = self.key.as_ref().map(|path| path.with_extension("pub")).filter(|path| path.exists());
+        match beside {
+            Some(path) => public_key(&path),
+            None => Ok(self.signer()?.key()?),
+        }
+    }
+
+    pub(crate) fn signer(&self) -> anyhow::Result<Signer> {
         let path = match &self.key {
             Some(path) => path.clone(),
             None => std::env::home_dir().context("whose key? name it with `--key FILE`")?.join(".ssh/id_ed25519"),
@@ -41,9 +57,14 @@ impl SigningKey {
 
     /// Shows what is signed, and signs it.
     pub(crate) fn sign(&self, signed: &mut Signed) -> anyhow::Result<()> {
+        output::say(&String::from_utf8_lossy(signed.statement()));
+        self.sign_shown(signed)
+    }
+
+    /// Signs what was shown.
+    pub(crate) fn sign_shown(&self, signed: &mut Signed) -> anyhow::Result<()> {
         let mut signer = self.signer()?;
         let key = signer.key()?;
-        output::say(&String::from_utf8_lossy(signed.statement()));
         if signed.signers(signed.kind()?).keys.contains(&key) {
             bail!("{} has signed it already", key.fingerprint());
         }
@@ -62,6 +83,27 @@ impl SigningKey {
         file::write(path, &signed)?;
         output::say(&format!("{} and its `.sig` are written", path.display()));
         Ok(signed)
+    }
+}
+
+/// Which keys sign: of several people, where it takes several.
+#[derive(clap::Args)]
+pub(crate) struct SigningKeys {
+    /// Sign with this private key, or with the one in `ssh-agent` whose `.pub` this is, instead of the one that asks the hub;
+    /// repeat where it takes two people
+    #[arg(long = "key", value_name = "FILE")]
+    keys: Vec<PathBuf>,
+}
+
+impl SigningKeys {
+    /// Each of them, or the one that is named where none is.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn or(&self, default: &Path, context: &Context) -> Vec<SigningKey> {
+        let one = |path: &Path| SigningKey::of(path.to_owned(), context);
+        match self.keys.as_slice() {
+            [] => vec![one(default)],
+            keys => keys.iter().map(|path| one(path)).collect(),
+        }
     }
 }
 

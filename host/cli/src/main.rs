@@ -21,6 +21,8 @@ mod script_runtimes;
 mod shipped;
 mod source;
 mod suspended;
+#[cfg(target_os = "linux")]
+mod technician;
 mod unchanged;
 mod vouched;
 mod watch;

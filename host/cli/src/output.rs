@@ -11,8 +11,10 @@ use tabled::settings::object::Rows;
 use tabled::settings::{Alignment, Modify, Style};
 use tabled::{Table, Tabled};
 
+use crate::context::Context;
+
 /// How data is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For a person.
     Table,
@@ -108,9 +110,47 @@ pub(crate) fn rows<T: Tabled>(rows: &[T]) -> String {
     table.to_string()
 }
 
+/// Rows for whoever asked, in the form that they asked for. The value is what a program gets.
+pub(crate) fn listed<T: Tabled>(rows: &[T], value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
+    match context.output {
+        Format::Json => json(value)?,
+        Format::Table if context.is_csv => text(&csv(rows)),
+        Format::Table => table(rows),
+    }
+    Ok(())
+}
+
+/// Rows as RFC 4180 has them. What a device wrote is text: a spreadsheet computes none of it.
+pub(crate) fn csv<T: Tabled>(rows: &[T]) -> String {
+    let line = |cells: Vec<Cow<'_, str>>| cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(",");
+    let head = line(T::headers());
+    [head].into_iter().chain(rows.iter().map(|row| line(row.fields()))).collect::<Vec<_>>().join("\r\n")
+}
+
+fn csv_cell(text: &str) -> String {
+    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    match guarded.contains(['"', ',', '\n', '\r']) || guarded.starts_with('\'') {
+        true => format!("\"{}\"", guarded.replace('"', "\"\"")),
+        false => guarded,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{one_line, plain};
+    use super::{csv_cell, one_line, plain};
+
+    #[test]
+    fn a_cell_is_text_whatever_a_device_wrote() {
+        for (text, cell) in [
+            ("web-1", "web-1"),
+            ("a, b", "\"a, b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=HYPERLINK(1)", "\"'=HYPERLINK(1)\""),
+            ("two\nlines", "\"two\nlines\""),
+        ] {
+            assert_eq!(csv_cell(text), cell);
+        }
+    }
 
     #[test]
     fn what_steers_a_terminal_is_shown_and_not_done() {

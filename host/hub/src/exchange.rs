@@ -1,13 +1,12 @@
 //! The hub's side of the bus: mailboxes, the log and documents on the disk; bells and presence in memory.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::{
     Ack, BATCH_BYTES_MAX, Beat, Bells, Conflict, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, Device, Exchange, Fault, Found,
-    Logged, MAILBOX_BYTES_MAX, Mailbox, Message, NAMED_MAX, Position, Presence, Replacement, Revision, Roll, TooMuch,
-    Whom,
+    Logged, MAILBOX_BYTES_MAX, Mailbox, Message, NAMED_MAX, Position, Presence, Replacement, Revision, TooMuch, Whom,
 };
 use bytes::Bytes;
 use model::Digest;
@@ -23,8 +22,6 @@ const LOG_MAX: usize = 1_000;
 pub struct Post {
     hub: Arc<Hub>,
     bells: Bells,
-    roll: Roll,
-    began: Instant,
     /// What a test adds to the time since.
     #[cfg(test)]
     pub(crate) passed: std::sync::Mutex<Duration>,
@@ -36,8 +33,6 @@ impl Post {
         Self {
             hub,
             bells: Bells::default(),
-            roll: Roll::default(),
-            began: Instant::now(),
             #[cfg(test)]
             passed: std::sync::Mutex::default(),
         }
@@ -52,7 +47,7 @@ impl Post {
         let passed = *self.passed.lock().unwrap();
         #[cfg(not(test))]
         let passed = Duration::ZERO;
-        self.began.elapsed() + passed
+        self.hub.began.elapsed() + passed
     }
 
     /// Reads as the hub itself: each of these is about one device that is named, or about the log as a whole.
@@ -144,13 +139,13 @@ impl Exchange for Post {
     }
 
     async fn beat(&self, from: &Device, _: Beat) -> Result<(), Fault> {
-        self.roll.beat(*from, self.since());
+        self.hub.roll.beat(*from, self.since());
         Ok(())
     }
 
     async fn presence(&self, of: &[Device]) -> Result<Vec<Presence>, Fault> {
         let now = self.since();
-        Ok(of.iter().map(|device| self.roll.presence(device, now)).collect())
+        Ok(of.iter().map(|device| self.hub.roll.presence(device, now)).collect())
     }
 
     async fn put_document(&self, document: Bytes) -> Result<Digest, Fault> {

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use bus::proof::Sessions;
+use bus::{Device, Presence, Roll};
 use model::{Clock, Digest};
 use serde_json::json;
 use trust::{Given, Kind, Names, Signed, Statement, Time, Trust, statement};
@@ -22,6 +24,9 @@ pub struct Hub {
     sessions: RwLock<Sessions<Asker>>,
     config: Config,
     trust: RwLock<Trust>,
+    /// Who beat, since this process listens.
+    pub(crate) roll: Roll,
+    pub(crate) began: Instant,
 }
 
 /// What was made of a document that came.
@@ -69,6 +74,8 @@ impl Hub {
             sessions: RwLock::default(),
             config,
             trust: RwLock::new(trust),
+            roll: Roll::default(),
+            began: Instant::now(),
         })
     }
 
@@ -89,6 +96,15 @@ impl Hub {
 
     pub(crate) fn trust_mut(&self) -> RwLockWriteGuard<'_, Trust> {
         self.trust.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a device is there, by what it is called here.
+    pub(crate) fn presence(&self, device: &str) -> Presence {
+        let mut bytes = [0; 32];
+        match hex::decode_to_slice(device, &mut bytes) {
+            Ok(()) => self.roll.presence(&Device::from(bytes), self.began.elapsed()),
+            Err(_) => Presence::Unknown,
+        }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -123,6 +139,12 @@ impl Hub {
         let trust = believe(&self.db, self.now())?;
         *self.trust_mut() = trust;
         Ok(())
+    }
+
+    /// Takes a signed document from whoever has the hub's own folder: the first roster, before which nobody has a seat to ask from.
+    /// It verifies as any other does.
+    pub async fn put_own(&self, signed: Signed) -> Result<Put, Error> {
+        self.put_document(signed, &Asker { scope: Scope::of_hub(), actor: Actor::Hub, key: [0; 32] }).await
     }
 
     /// Takes a signed document: one that verifies against the pinned root, or none. What follows from it for queries is written in

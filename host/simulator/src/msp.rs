@@ -203,6 +203,7 @@ impl Msp {
             class_max,
             windows: None,
             standing: None,
+            undoes: None,
             comment: String::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! What a host believes, on its disk: a file a document, each whole or not there. The pin is written once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +139,21 @@ impl Folder {
             Kind::Root => self.write(Kind::Root, &file_of_root(trust.root().serial), signed),
             kind => self.write(kind, &taken.subject, signed),
         }
+    }
+
+    /// Which statements of these kinds are kept, by their digests. What cannot be read is not.
+    pub fn digests(&self, kinds: &[Kind]) -> Result<BTreeSet<Digest>, Error> {
+        let mut digests = BTreeSet::new();
+        for kind in kinds {
+            let kept = self.list(*kind)?.into_iter().filter_map(|path| document(*kind, &path, None).ok());
+            digests.extend(kept.map(|signed| Digest::of(signed.statement())));
+        }
+        Ok(digests)
+    }
+
+    /// The documents of a kind that are kept, as they were signed. What cannot be read is left out.
+    pub fn documents(&self, kind: Kind) -> Result<Vec<Signed>, Error> {
+        Ok(self.list(kind)?.into_iter().filter_map(|path| document(kind, &path, None).ok()).collect())
     }
 
     /// Has it that it is this late, by the clock. That is kept by the hour: a clock that is set back makes nothing valid again that

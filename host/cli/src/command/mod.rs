@@ -3,18 +3,26 @@
 #[cfg(target_os = "linux")]
 mod agent;
 mod approve;
+#[cfg(target_os = "linux")]
+mod audit;
 mod build;
 mod check;
 mod compile_component;
 mod completions;
 mod dev;
+#[cfg(target_os = "linux")]
+mod device;
 mod doctor;
 #[cfg(target_os = "linux")]
 mod emit;
 #[cfg(target_os = "linux")]
+mod fleet;
+#[cfg(target_os = "linux")]
 mod hub;
 mod inspect;
 mod new;
+#[cfg(target_os = "linux")]
+mod orders;
 mod plugin;
 mod policy;
 mod replay;
@@ -30,10 +38,14 @@ mod summary;
 mod take;
 mod test;
 mod ticket;
+#[cfg(target_os = "linux")]
+mod token;
 mod undo;
 mod verify;
 
 use std::process::ExitCode;
+
+use anyhow::bail;
 
 use crate::context::Context;
 
@@ -71,6 +83,16 @@ pub(crate) enum Command {
     Emit(emit::Args),
     #[cfg(target_os = "linux")]
     Hub(hub::Args),
+    #[cfg(target_os = "linux")]
+    Token(token::Args),
+    #[cfg(target_os = "linux")]
+    Device(device::Args),
+    #[cfg(target_os = "linux")]
+    Fleet(fleet::Args),
+    #[cfg(target_os = "linux")]
+    Orders(orders::Args),
+    #[cfg(target_os = "linux")]
+    Audit(audit::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -79,6 +101,9 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        if context.is_csv && !self.has_rows() {
+            bail!("`--output csv` is for lists of a fleet, such as `remit device list`: here it is `table` or `json`");
+        }
         match self {
             Self::CompileComponent(args) => compile_component::run(&args),
             Self::Completions(args) => completions::run(&args),
@@ -96,6 +121,15 @@ impl Command {
             command => {
                 tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command.run_async(context))
             }
+        }
+    }
+
+    /// Whether what it lists can be a table elsewhere.
+    fn has_rows(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Token(_) | Self::Device(_) | Self::Fleet(_) | Self::Orders(_) => true,
+            _ => false,
         }
     }
 
@@ -128,6 +162,16 @@ impl Command {
             Self::Emit(args) => emit::run(args, context).await,
             #[cfg(target_os = "linux")]
             Self::Hub(args) => hub::run(&args, context),
+            #[cfg(target_os = "linux")]
+            Self::Token(args) => token::run(&args, context).await,
+            #[cfg(target_os = "linux")]
+            Self::Device(args) => device::run(&args, context).await,
+            #[cfg(target_os = "linux")]
+            Self::Fleet(args) => fleet::run(&args, context).await,
+            #[cfg(target_os = "linux")]
+            Self::Orders(args) => orders::run(&args, context).await,
+            #[cfg(target_os = "linux")]
+            Self::Audit(args) => audit::run(&args, context).await,
             Self::Doctor(args) => doctor::run(&args, context).await,
             Self::New(args) => new::run(&args),
             Self::CompileComponent(args) => compile_component::run(&args),

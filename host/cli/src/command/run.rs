@@ -24,7 +24,7 @@ use crate::meant::{Found, Meant};
 use crate::watch::Spinner;
 use crate::{exit, meant, script_runtimes, suspended, vouched, watch};
 
-pub(super) use ask::{Asks, How};
+pub(super) use ask::{Asks, Given, How};
 
 /// Run a plugin once on this machine
 #[derive(clap::Args)]

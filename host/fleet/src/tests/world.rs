@@ -97,6 +97,7 @@ pub(crate) fn order(rings: &[&Tree]) -> Order {
         class_max: Class::L2,
         windows: None,
         standing: None,
+        undoes: None,
         comment: String::new(),
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::endpoint::{Call, Endpoint, Nothing};
+use super::inventory;
 use crate::Error;
 use crate::db::{Device, Fact, FactChange, Page, Paged};
 
@@ -40,6 +41,8 @@ struct Shown {
     device: Device,
     /// What it says of itself.
     facts: Vec<Fact>,
+    /// `online`, `offline`, or `unknown` where nobody listened for long enough to say.
+    presence: String,
 }
 
 /// What a device wrote down about a run.
@@ -58,7 +61,8 @@ async fn list(call: Call<Which, Nothing>) -> Result<Paged<Device>, Error> {
 
 async fn show(call: Call<Nothing, Nothing>) -> Result<Shown, Error> {
     let name = call.part("device").to_owned();
-    call.read(move |view| Ok(Shown { device: view.device(&name)?, facts: view.facts(&name)? })).await
+    let presence = inventory::word(call.hub().presence(&name));
+    call.read(move |view| Ok(Shown { device: view.device(&name)?, facts: view.facts(&name)?, presence })).await
 }
 
 async fn changes(call: Call<Page, Nothing>) -> Result<Paged<FactChange>, Error> {

@@ -10,6 +10,7 @@ mod documents;
 mod endpoint;
 mod enrolments;
 mod health;
+mod inventory;
 mod limit;
 mod openapi;
 mod orders;
@@ -48,6 +49,7 @@ fn endpoints() -> Vec<Endpoint> {
         documents::endpoints(),
         clients::endpoints(),
         devices::endpoints(),
+        inventory::endpoints(),
         tokens::endpoints(),
         orders::endpoints(),
         tickets::endpoints(),

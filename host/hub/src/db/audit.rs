@@ -69,6 +69,9 @@ pub struct Entry {
     /// What exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
+    /// What is hashed with both, so that nobody guesses them: whoever sees them sees that too, and holds them against `detail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
 }
 
 /// Whether the chain is whole.
@@ -96,7 +99,7 @@ fn detail_of(actor: &str, salt: &str, body: &str) -> String {
 impl View<'_> {
     /// The chain, the oldest entry first.
     pub(crate) fn audit(&self, page: &Page) -> Result<Paged<Entry>, Error> {
-        let text = "SELECT number, at_ms, action, detail, previous, digest, actor, body FROM audit
+        let text = "SELECT number, at_ms, action, detail, previous, digest, actor, body, salt FROM audit
             LEFT JOIN audit_detail USING (number) WHERE number > ?1 ORDER BY number LIMIT ?2";
         let mut query = self.0.prepare_cached(text)?;
         let rows = query.query_map(params![page.after_number()?, page.rows()?], |row| {
@@ -109,6 +112,7 @@ impl View<'_> {
                 digest: row.get(5)?,
                 actor: row.get(6)?,
                 body: row.get::<_, Option<String>>(7)?.and_then(|text| serde_json::from_str(&text).ok()),
+                salt: row.get(8)?,
             })
         })?;
         page.cut(rows.collect::<Result<_, _>>()?, |it| it.number.to_string())

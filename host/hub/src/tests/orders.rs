@@ -31,6 +31,7 @@ fn order(clients: &[&str], by: &str) -> trust::Signed {
         class_max: contract::Class::L1,
         windows: None,
         standing: None,
+        undoes: None,
         comment: String::new(),
     };
     signed("2026-11-22T12:00:00Z", &order, &[by])

@@ -149,7 +149,7 @@ impl Trust {
 
     /// Whoever left does nothing under an old date, and whoever has a smaller seat now does no more than that: what was said fits
     /// the seat of then and the one of now.
-    fn technician(
+    pub(super) fn technician(
         &self,
         key: &Key,
         created: Time,

@@ -129,6 +129,14 @@ impl Trust {
         }
     }
 
+    /// What would speak against this key's holder giving such an order now: before anybody signs it. That there are two of them,
+    /// where it takes two, is asked of what they signed.
+    pub fn may_order(&self, by: &Key, order: &Order, now: Time) -> Vec<Refusal> {
+        let now = self.time(now);
+        let seat = self.roster_counts().and_then(|_| self.technician(by, now, now, |seat| may_order(seat, order)));
+        seat.err().unwrap_or_default()
+    }
+
     /// What a device makes of an order that came from anywhere. Of those that hold, it keeps that they were here
     /// ([`Replays::accept`]) before it does anything else about them.
     ///

@@ -77,6 +77,9 @@ pub struct Order {
     /// On which occasions it runs: the agent's order, a JSON object as text, without what is said here. None: it runs once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<String>,
+    /// The order whose run on a device is taken back there, in place of another run of the plugin: its statement's digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<Digest>,
     /// Why, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
@@ -133,6 +136,11 @@ impl Statement for Order {
         object("parameters", &self.parameters)?;
         if self.plan.is_some() && (self.mode != Mode::Enforce || self.standing.is_some()) {
             return Err("`plan`: only an `enforce` order that runs once does a plan".to_owned());
+        }
+        if self.undoes.is_some() && (self.mode != Mode::Enforce || self.standing.is_some() || self.plan.is_some()) {
+            return Err(
+                "`undoes`: only an `enforce` order that runs once, without a plan, takes something back".to_owned()
+            );
         }
         if self.allow.len() > ALLOW_MAX {
             return Err(format!("`allow`: expected at most {ALLOW_MAX} entries"));

@@ -50,6 +50,38 @@ fn what_is_only_looked_at_is_not_kept() {
     }
 }
 
+#[test]
+fn who_may_not_order_it_is_told_before_they_sign() {
+    let scene = Scene::new();
+    let trust = scene.trust().unwrap();
+    let order = scene.order.body.clone();
+    let told = |by: &str, order: &Order, now: &str| {
+        let refusals = trust.may_order(&key(by), order, time(now));
+        refusals.iter().map(Refusal::code).collect::<Vec<_>>()
+    };
+    assert_eq!(told("tess", &order, NOW), Vec::<&str>::new(), "the control");
+    let of_globex = Order { clients: super::world::names(&["globex"]), ..order.clone() };
+    let l4 = Order { class_max: contract::Class::L4, ..of_globex.clone() };
+    assert_eq!(told("tess", &of_globex, NOW).len(), 1);
+    assert_eq!(told("tess", &l4, NOW).len(), 2, "both at once");
+    assert_eq!(told("device", &order, NOW), ["unknown-key"]);
+    assert!(!told("tess", &order, "2049-01-01T00:00:00Z").is_empty(), "the seat is over");
+}
+
+#[test]
+fn a_folder_says_what_it_has() {
+    let (scene, folder) = (Scene::new(), tempfile::tempdir().unwrap());
+    let (mut trust, roster) = (scene.trust().unwrap(), scene.world.roster.signed());
+    let folder = Folder::new(folder.path().to_owned());
+    folder.pin(&trust, &scene.world.root.signed()).unwrap();
+    assert_eq!(folder.digests(&[crate::Kind::Roster]).unwrap().len(), 0);
+    let taken = trust.take(&roster, time(NOW)).unwrap();
+    folder.keep(&taken, &roster, &trust).unwrap();
+    let digests = folder.digests(&[crate::Kind::Roster, crate::Kind::Root]).unwrap();
+    assert!(digests.len() == 2 && digests.contains(&Digest::of(roster.statement())), "{digests:?}");
+    assert_eq!(folder.documents(crate::Kind::Roster).unwrap(), [roster]);
+}
+
 /// A device that joined, is stopped, and knows its hub.
 fn documents(scene: &Scene) -> Vec<Signed> {
     let before = "2026-11-20T00:00:00Z";

@@ -114,6 +114,16 @@ fn what_is_written_now_is_what_was_written_then() {
 }
 
 #[test]
+fn an_order_that_takes_something_back_stays_as_it_is() {
+    let pin = Digest::of(World::new().root.signed().statement());
+    let undo = Order { undoes: Some(Digest::of(b"an order")), rings: Vec::new(), gate: None, ..samples::order(pin) };
+    let now = signed("2026-11-22T11:00:00Z", &undo, &["tess"]).to_text();
+    let old = include_bytes!("golden/order-undo.signed");
+    assert_eq!(String::from_utf8_lossy(old), String::from_utf8_lossy(&now));
+    reads(Kind::Order, Signed::from_text(old).unwrap().statement()).unwrap();
+}
+
+#[test]
 fn an_old_reader_says_of_new_data_that_it_is_new() {
     for (kind, bytes) in OLD {
         let statement = Signed::from_text(bytes).unwrap().statement().to_vec();

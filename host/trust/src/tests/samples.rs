@@ -34,6 +34,7 @@ pub(super) fn order(tenant: Digest) -> Order {
         class_max: Class::L2,
         windows: None,
         standing: None,
+        undoes: None,
         comment: "the disks of the web servers".to_owned(),
     }
 }

@@ -35,6 +35,16 @@ fn an_order_is_bounded_and_says_everything_once() {
         &plan,
         &[(|it| it.mode = Mode::DryRun, Some("`plan`")), (|it| it.standing = Some("{}".into()), Some("`plan`"))],
     );
+    let undo = Order { undoes: Some(Digest::of(b"an order")), ..samples::order(tenant) };
+    check(
+        &undo,
+        &[
+            (|it| it.parameters = "{}".into(), None),
+            (|it| it.mode = Mode::DryRun, Some("`undoes`")),
+            (|it| it.standing = Some("{}".into()), Some("`undoes`")),
+            (|it| it.plan = Some(Digest::of(b"a plan")), Some("`undoes`")),
+        ],
+    );
 }
 
 #[rustfmt::skip]

@@ -39,7 +39,7 @@ fn forbidden(from: &Crate, to: &Dependency) -> Option<&'static str> {
 }
 
 /// Crates, and what must not be in them however it would get there.
-const NEVER_LINKED: [(&str, &str); 13] = [
+const NEVER_LINKED: [(&str, &str); 14] = [
     ("simulator", "wasmtime"),
     ("contract", "wasmtime"),
     ("model", "wasmtime"),
@@ -52,6 +52,7 @@ const NEVER_LINKED: [(&str, &str); 13] = [
     ("distribution", "wasmtime"),
     ("hub", "wasmtime"),
     ("bus", "wasmtime"),
+    ("desk", "wasmtime"),
     ("xtask", "wasmtime"),
 ];
 

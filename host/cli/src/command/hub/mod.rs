@@ -1,9 +1,11 @@
 mod backup;
+mod choose;
 mod doctor;
 mod init;
 mod openapi;
 mod restore;
 mod run;
+mod take;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +26,10 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Hub {
     Init(init::Args),
+    Take(take::Args),
     Run(run::Args),
+    #[command(name = "use")]
+    Choose(choose::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Doctor(doctor::Args),
@@ -36,7 +41,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let folder = &args.folder;
     match &args.command {
         Hub::Init(args) => init::run(args, folder, context),
+        Hub::Take(args) => take::run(args, folder, context),
         Hub::Run(args) => run::run(args, folder, context),
+        Hub::Choose(args) => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(choose::run(args, context))
+        }
         Hub::Backup(args) => backup::run(args, folder, context),
         Hub::Restore(args) => restore::run(args, folder),
         Hub::Doctor(args) => doctor::run(args, folder, context),

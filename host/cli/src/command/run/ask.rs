@@ -16,13 +16,8 @@ use crate::vouched::Device;
 /// What a run by hand takes, whoever starts it.
 #[derive(clap::Args)]
 pub(in crate::command) struct Asks {
-    /// Set a parameter; what is not JSON is text
-    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
-    parameters: Vec<(String, String)>,
-
-    /// Read parameters from a JSON file; `--param` goes before it
-    #[arg(long, value_name = "FILE")]
-    params: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
 
     /// Grant a capability of class L2 or above, such as `files-write` or `service-control [nginx]`, or addresses that are not
     /// public: `http [10.0.0.0/8]`
@@ -36,6 +31,18 @@ pub(in crate::command) struct Asks {
     /// Set a limit for this run, up to its ceiling, such as `wall-ms=60000`
     #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = name_and_value)]
     limits: Vec<(String, String)>,
+}
+
+/// Parameters.
+#[derive(clap::Args)]
+pub(in crate::command) struct Given {
+    /// Set a parameter; what is not JSON is text
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    parameters: Vec<(String, String)>,
+
+    /// Read parameters from a JSON file; `--param` goes before it
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {
@@ -59,7 +66,7 @@ impl Asks {
             run: RunId::new(),
             mode: how.mode.into(),
             trigger: machine::by_hand(),
-            given: self.given()?,
+            given: self.given.read()?,
             allow: self.allow.clone(),
             only: Vec::new(),
             roots: self.roots()?,
@@ -72,8 +79,19 @@ impl Asks {
         })
     }
 
-    /// Parameters as given: the file's, then those of the command line.
-    pub(super) fn given(&self) -> anyhow::Result<Map<String, Value>> {
+    /// Where named roots are.
+    pub(in crate::command) fn roots(&self) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+        let bound = self.binds.iter().map(|(name, folder)| {
+            let folder = std::fs::canonicalize(folder).with_context(|| format!("--bind {name}={folder}"))?;
+            Ok((name.clone(), folder))
+        });
+        bound.collect()
+    }
+}
+
+impl Given {
+    /// As given: the file's, then those of the command line.
+    pub(in crate::command) fn read(&self) -> anyhow::Result<Map<String, Value>> {
         let mut given = match &self.params {
             Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
@@ -86,14 +104,5 @@ impl Asks {
             given.insert(name.clone(), value);
         }
         Ok(given)
-    }
-
-    /// Where named roots are.
-    pub(in crate::command) fn roots(&self) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-        let bound = self.binds.iter().map(|(name, folder)| {
-            let folder = std::fs::canonicalize(folder).with_context(|| format!("--bind {name}={folder}"))?;
-            Ok((name.clone(), folder))
-        });
-        bound.collect()
     }
 }

@@ -56,6 +56,7 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/devices/{device}/records/{digest}", || {
             format!("/v1/devices/{}/records/{}", device(), model::Digest::of(ACME.as_bytes()))
         }, nothing, OK, MISSING),
+        row("GET", "/v1/inventory", || "/v1/inventory?client=acme&limit=10".into(), nothing, OK, OK),
         row("GET", "/v1/tokens", || "/v1/tokens".into(), nothing, OK, OK),
         row("GET", "/v1/documents", || "/v1/documents?kind=policy".into(), nothing, OK, OK),
         row("GET", "/v1/documents/{digest}", || format!("/v1/documents/{}", order()), nothing, OK, MISSING),
