@@ -66,6 +66,8 @@ struct Hand {
 enum Happened {
     Asked(Box<Asked>),
     Ended(RunId, Outcome),
+    /// A run is over, and its end is the next agent's to record: until then nobody says that it ended.
+    Left(RunId),
     Noticed(Box<Noticed>),
     /// Whoever asked for a run has gone.
     Gone(RunId),
@@ -106,6 +108,8 @@ pub(crate) struct Executor {
     /// The reboot that a run waits for.
     rebooting: Option<Rebooting>,
     stopping_since: Option<Instant>,
+    /// This agent waits for nothing any more.
+    leaving: CancellationToken,
     tidy: Arc<Notify>,
     happened: mpsc::Sender<Happened>,
     inbox: Inbox,
@@ -234,6 +238,7 @@ impl Executor {
         match happened {
             Happened::Asked(asked) => self.answer(*asked),
             Happened::Ended(run, outcome) => self.ended(run, outcome),
+            Happened::Left(run) => drop(self.under_way.remove(&run)),
             Happened::Noticed(noticed) => self.noticed(*noticed),
             Happened::Gone(run) => {
                 if let Some(cancel) = self.under_way.get(&run) {
@@ -267,6 +272,7 @@ impl Executor {
     }
 
     fn cancel_all(&self) {
+        self.leaving.cancel();
         self.under_way.values().for_each(CancellationToken::cancel);
     }
 

@@ -84,15 +84,16 @@ pub(crate) async fn run(
 }
 
 /// A run that could not be, or not to its end, has a record with an end all the same; one by hand, where it began. It waits until
-/// that can be written: the disk may be full. Who is told to stop meanwhile, or dies, leaves it to the next agent.
+/// that can be written: the disk may be full. An agent that ends meanwhile, or dies, leaves it to the next one: whether it has an
+/// end now.
 pub(crate) async fn record_failure(
     job: &Job,
     order: Option<(&str, Digest)>,
     machine: &Machine,
     failed: (Outcome, &anyhow::Error),
-    cancel: &CancellationToken,
+    leaving: &CancellationToken,
     context: &Context,
-) {
+) -> bool {
     let mut is_told = false;
     while let Err(error) = try_to_record(job, order, machine, failed, context) {
         if !std::mem::replace(&mut is_told, true) {
@@ -100,9 +101,10 @@ pub(crate) async fn record_failure(
         }
         tokio::select! {
             () = tokio::time::sleep(RECORD_AGAIN_AFTER) => {}
-            () = cancel.cancelled() => return,
+            () = leaving.cancelled() => return false,
         }
     }
+    true
 }
 
 fn try_to_record(

@@ -10,6 +10,7 @@ use contract::run::Mode;
 use model::event;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::owner::{Known, Reading};
 use super::tidy::keep_tidy;
@@ -97,6 +98,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         began: Instant::now(),
         rebooting: None,
         stopping_since: None,
+        leaving: CancellationToken::new(),
         tidy,
         happened,
         watchers,

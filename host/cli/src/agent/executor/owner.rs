@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use agent::{Order, Reason, Run, Shell};
 use contract::Class;
 use model::{Outcome, RunId, policy};
-use tokio_util::sync::CancellationToken;
 
 use super::Executor;
 use crate::agent::runner;
@@ -111,11 +110,11 @@ impl Executor {
     pub(super) fn record_refused(&mut self) {
         for (run, against) in std::mem::take(&mut self.refused) {
             let Some((job, plugin, digest)) = self.job(&run) else { continue };
-            let (machine, context) = (self.machine.clone(), self.context.clone());
+            let (machine, context, leaving) = (self.machine.clone(), self.context.clone(), self.leaving.clone());
             tokio::spawn(async move {
                 let (order, refused) = (Some((plugin.as_str(), digest)), refusal(against, &machine).into());
                 let failed = (Outcome::Refused, &refused);
-                runner::record_failure(&job, order, &machine, failed, &CancellationToken::new(), &context).await;
+                runner::record_failure(&job, order, &machine, failed, &leaving, &context).await;
             });
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agent::{NotRun, Origin, RuleEvent, Run, Step, Told as Decided, What};
 use contract::run::{Event, Trigger, TriggerKind};
-use model::{Digest, Ended, RunId};
+use model::{Digest, Ended, Outcome, RunId};
 use runtime::{NoObserver, Observer};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -59,37 +59,44 @@ impl Executor {
         let cancel = CancellationToken::new();
         self.under_way.insert(run.id, cancel.clone());
         let (context, machine, happened) = (self.context.clone(), self.machine.clone(), self.happened.clone());
-        let id = run.id;
+        let (id, leaving) = (run.id, self.leaving.clone());
         if let Some(Hand { job, subject, answer }) = self.hands.remove(&id) {
             answer.tell(Told::Began { run: id });
             let observer = self.heard(run, Arc::new(Listener(Arc::clone(&answer))));
             tokio::spawn(async move {
-                let ended = runner::run(&job, subject, &machine, observer, cancel.clone(), &context).await;
+                let ended = runner::run(&job, subject, &machine, observer, cancel, &context).await;
                 let outcome = outcome(&ended);
                 // They need not wait for its record.
                 end(answer, told(&ended));
-                if let Err(error) = &ended {
-                    runner::record_failure(&job, None, &machine, (outcome, error), &cancel, &context).await;
-                }
-                let _ = happened.send(Happened::Ended(id, outcome)).await;
+                let has_end = match &ended {
+                    Ok(_) => true,
+                    Err(error) => {
+                        let failed = (outcome, error);
+                        runner::record_failure(&job, None, &machine, failed, &leaving, &context).await
+                    }
+                };
+                let _ = happened.send(over(id, outcome, has_end)).await;
             });
             return;
         }
         let Some((job, plugin, digest)) = self.job(run) else {
-            let _ = self.happened.try_send(Happened::Ended(id, model::Outcome::Refused));
+            let _ = self.happened.try_send(Happened::Ended(id, Outcome::Refused));
             return;
         };
         let observer = self.heard(run, Arc::new(NoObserver));
         tokio::spawn(async move {
             let subject = Subject::Digest { name: plugin.clone(), digest };
-            let ended = runner::run(&job, subject, &machine, observer, cancel.clone(), &context).await;
+            let ended = runner::run(&job, subject, &machine, observer, cancel, &context).await;
             let outcome = outcome(&ended);
-            if let Err(error) = &ended {
-                tracing::error!(run = %id, why = format!("{error:#}"), "a run could not be");
-                let order = Some((plugin.as_str(), digest));
-                runner::record_failure(&job, order, &machine, (outcome, error), &cancel, &context).await;
-            }
-            let _ = happened.send(Happened::Ended(id, outcome)).await;
+            let has_end = match &ended {
+                Ok(_) => true,
+                Err(error) => {
+                    tracing::error!(run = %id, why = format!("{error:#}"), "a run could not be");
+                    let (order, failed) = (Some((plugin.as_str(), digest)), (outcome, error));
+                    runner::record_failure(&job, order, &machine, failed, &leaving, &context).await
+                }
+            };
+            let _ = happened.send(over(id, outcome, has_end)).await;
         });
     }
 
@@ -193,4 +200,9 @@ fn told_to_plugin(event: &RuleEvent) -> Event {
         data: Value::Object(event.data.clone()).to_string(),
         attributes,
     }
+}
+
+/// What is said of a run that is over.
+fn over(run: RunId, outcome: Outcome, has_end: bool) -> Happened {
+    if has_end { Happened::Ended(run, outcome) } else { Happened::Left(run) }
 }
