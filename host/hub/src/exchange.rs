@@ -1,5 +1,6 @@
 //! The hub's side of the bus: mailboxes, the log and documents on the disk; bells and presence in memory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const LOG_MAX: usize = 1_000;
 
 /// Where messages to and from devices lie. What a device says is kept under the client that its assignment, or its token, named.
 pub struct Post {
-    hub: Arc<Hub>,
+    pub(crate) hub: Arc<Hub>,
     bells: Bells,
     /// What a test adds to the time since.
     #[cfg(test)]
@@ -40,6 +41,13 @@ impl Post {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// How many of these beat no more, though somebody listened for long enough.
+    pub(crate) fn away(&self, devices: &[Device]) -> u32 {
+        let now = self.since();
+        let away = devices.iter().filter(|device| self.hub.roll.presence(device, now) == Presence::Offline);
+        u32::try_from(away.count()).unwrap_or(u32::MAX)
     }
 
     fn since(&self) -> Duration {
@@ -126,11 +134,15 @@ impl Exchange for Post {
         let read = move || messages.into_iter().map(|message| said::Said::read(pin, &from, message)).collect();
         let said: Vec<said::Said> =
             tokio::task::spawn_blocking(read).await.map_err(|error| Fault::Broken(Box::new(error)))?;
-        self.write(move |change| {
-            let held = client_of(change, &device)?;
-            said.iter().map(|it| it.keep(change, &held, &device, now_ms)).collect()
-        })
-        .await
+        let orders: BTreeSet<String> = said.iter().filter_map(|it| it.order().map(str::to_owned)).collect();
+        let acks = self
+            .write(move |change| {
+                let held = client_of(change, &device)?;
+                said.iter().map(|it| it.keep(change, &held, &device, now_ms)).collect()
+            })
+            .await?;
+        orders.iter().for_each(|order| self.hub.stirs.order(order));
+        Ok(acks)
     }
 
     async fn log(&self, after: Position, most: usize) -> Result<Vec<Logged>, Fault> {

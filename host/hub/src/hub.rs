@@ -12,7 +12,8 @@ use trust::{Given, Kind, Names, Signed, Statement, Time, Trust, statement};
 
 use crate::ca::{Ca, write_private};
 use crate::config::{self, Config};
-use crate::db::{Actor, Db, Document, NewEntry, NewOrder};
+use crate::db::{Actor, Change, Db, Document, NewEntry, NewOrder, Whose};
+use crate::stir::Stirs;
 use crate::{Error, Scope, device_id};
 
 /// The control plane of one MSP.
@@ -27,7 +28,12 @@ pub struct Hub {
     /// Who beat, since this process listens.
     pub(crate) roll: Roll,
     pub(crate) began: Instant,
+    pub(crate) stirs: Stirs,
+    leaving: RwLock<Vec<Leaving>>,
 }
+
+/// Who hears that a device gets nothing any more.
+type Leaving = Box<dyn Fn(&Device) + Send + Sync>;
 
 /// What was made of a document that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +71,7 @@ impl Hub {
         let now = Time::from_ms(clock.now_ms());
         let ca = Ca::open(folder, &config, now)?;
         let db = Db::open(folder)?;
-        let trust = believe(&db, now)?;
+        let trust = believe(&db)?;
         Ok(Self {
             folder: folder.to_owned(),
             db,
@@ -76,6 +82,8 @@ impl Hub {
             trust: RwLock::new(trust),
             roll: Roll::default(),
             began: Instant::now(),
+            stirs: Stirs::default(),
+            leaving: RwLock::default(),
         })
     }
 
@@ -87,6 +95,15 @@ impl Hub {
     /// Its authority.
     pub fn ca(&self) -> &Ca {
         &self.ca
+    }
+
+    /// Has somebody hear of each device that is retired, as soon as it is: whoever holds its session ends it.
+    pub fn when_retired(&self, tell: impl Fn(&Device) + Send + Sync + 'static) {
+        self.leaving.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(tell));
+    }
+
+    pub(crate) fn tell_retired(&self, device: &Device) {
+        self.leaving.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|tell| tell(device));
     }
 
     /// What is believed here: what every device can work out for itself.
@@ -136,7 +153,7 @@ impl Hub {
 
     /// Reads again what is believed, when something of it was deleted.
     pub(crate) fn believe_again(&self) -> Result<(), Error> {
-        let trust = believe(&self.db, self.now())?;
+        let trust = believe(&self.db)?;
         *self.trust_mut() = trust;
         Ok(())
     }
@@ -170,7 +187,11 @@ impl Hub {
         let is_new = self
             .db
             .write(move |change| {
-                change.keep(&document, now_ms)?;
+                // The same again changes nobody's mailbox.
+                if !change.has_document(&document)? {
+                    change.keep(&document, now_ms)?;
+                    fill_for(change, kind, &document)?;
+                }
                 let is_new = match &ordered {
                     Some(ordered) => change.put_order(ordered, now_ms)?,
                     None => is_new,
@@ -203,7 +224,24 @@ impl Hub {
             // Whose seat changed shows anew what it is for.
             self.end_sessions();
         }
+        // Also where nothing is new: a mailbox may have been left as it was by a hub that died.
+        self.stirs.mailboxes();
+        if matches!(kind, Kind::Root | Kind::Roster | Kind::Key | Kind::Revocation) {
+            self.stirs.all_orders();
+        }
         Ok(Put { digest, kind, is_new })
+    }
+}
+
+/// Whose mailboxes name another document now.
+fn fill_for(change: &Change<'_>, kind: Kind, document: &Document) -> Result<(), Error> {
+    match kind {
+        // One that is on its way has its mailboxes from there; an assignment says so where it is written down.
+        Kind::Order | Kind::Assignment => Ok(()),
+        Kind::Policy | Kind::Approval | Kind::Pause | Kind::Admission if !document.clients.is_empty() => {
+            change.stale(Whose::Clients(&document.clients))
+        }
+        _ => change.stale(Whose::All),
     }
 }
 
@@ -288,8 +326,8 @@ fn standing<T: statement::Standing>(bytes: &[u8]) -> Result<(String, T), Error> 
     Ok((body.subject(), body))
 }
 
-/// What is believed, out of what was kept. What does not hold any more is left out, as a device would.
-fn believe(db: &Db, now: Time) -> Result<Trust, Error> {
+/// What is believed, out of what was kept.
+fn believe(db: &Db) -> Result<Trust, Error> {
     let pin = db.write_now(|change| change.setting("pin"))?;
     let pin: Digest = pin
         .ok_or_else(|| Error::Missing { what: "pinned root: `remit hub init` makes a hub" })?
@@ -298,9 +336,7 @@ fn believe(db: &Db, now: Time) -> Result<Trust, Error> {
     let mut kept = Vec::new();
     db.read(&Scope::of_hub(), |view| {
         view.standing(|kind, bytes| {
-            if !matches!(kind, "order" | "file") {
-                kept.extend(Signed::from_text(&bytes).map(|signed| (rank(kind), signed)));
-            }
+            kept.extend(Signed::from_text(&bytes).map(|signed| (rank(kind), signed)));
         })
     })?;
     // Who may sign comes before what they signed, whatever came first.
@@ -309,10 +345,8 @@ fn believe(db: &Db, now: Time) -> Result<Trust, Error> {
     let first = kept.iter().find(|signed| Digest::of(signed.statement()) == pin);
     let first = first.ok_or_else(|| Error::unreadable("the root")(&"the one that is pinned is gone"))?;
     let mut trust = Trust::pinned(pin, first)?;
-    for signed in &kept {
-        // Those who signed it may have lost their seat since.
-        let _ = trust.take(signed, now);
-    }
+    // They were taken once: a stop outlives the seat of who signed it, and that the others still hold is asked each time.
+    trust.take_back(&kept);
     Ok(trust)
 }
 

@@ -72,6 +72,7 @@ impl Hub {
                 Ok(state)
             })
             .await?;
+        self.stirs.mailboxes();
         Ok(Joined { device: named, state })
     }
 }

@@ -8,12 +8,17 @@ pub mod api;
 mod ca;
 mod config;
 mod db;
+mod delivery;
 mod error;
 mod exchange;
+mod fail;
 mod hub;
 mod join;
+mod parts;
+mod rollout;
 mod said;
 mod scope;
+mod stir;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -21,9 +26,10 @@ mod upkeep;
 pub use ca::Ca;
 pub use config::{Config, Given};
 pub use db::{
-    Client, Counted, Device, Entry, Fact, FactChange, Listed, Notification, Order, Page, Paged, ResultRow, RingState,
-    State, Ticket, TicketState, Token, Verified,
+    Client, Counted, Device, Entry, Fact, FactChange, Listed, Notification, Order, Page, Paged, ResultRow, RingStands,
+    RingState, Rollout, RolloutRing, RolloutState, State, Ticket, TicketState, Token, Verified,
 };
+pub use delivery::{Delivery, Stepped};
 pub use error::Error;
 pub use exchange::Post;
 pub use hub::{Asker, Hub, Put};

@@ -86,6 +86,11 @@ impl Said {
         Self { message, new, more: more.unwrap_or(More::Nothing) }
     }
 
+    /// The order that it is a result of.
+    pub(crate) fn order(&self) -> Option<&str> {
+        self.new.result.as_ref().map(|it| it.order.as_str())
+    }
+
     /// Keeps it. What came before makes no second ticket either.
     pub(crate) fn keep(&self, change: &Change<'_>, held: &Held, device: &str, now_ms: u64) -> Result<Ack, Error> {
         let taken = match change.append(held, device, &self.new, now_ms)? {

@@ -32,6 +32,7 @@ impl Hub {
         let _ = self.ca.renew(self.now());
         let now_ms = self.clock.now_ms();
         while let Ok(true) = self.db.write(move |change| change.purge(now_ms)).await {}
+        while let Ok(true) = self.db.write(move |change| change.tidy_parts(now_ms)).await {}
     }
 
     /// Whether the database answers.
@@ -45,7 +46,25 @@ impl Hub {
         client: &Name,
         line: impl FnMut(&serde_json::Value) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.db.read(&Scope::of_client(client), |view| view.export(line))
+        // What a client has of years takes longer than somebody who waits.
+        self.db.read_long(&Scope::of_client(client), |view| {
+            view.client(client.as_str())?;
+            view.export(line)
+        })
+    }
+
+    /// Has the hub of a folder to oneself, for as long as this file is held: who serves it, and who erases, cannot do so at once.
+    pub fn alone(folder: &Path) -> Result<std::fs::File, Error> {
+        let path = folder.join("hub.lock");
+        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(Error::io(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(Error::Conflict(format!("the hub in {} runs: stop it first", folder.display())))
+            }
+            Err(std::fs::TryLockError::Error(error)) => Err(Error::io(&path)(error)),
+        }
     }
 
     /// Erases a client. What holds for others too and names it has to be replaced before; nothing is left in the file. It

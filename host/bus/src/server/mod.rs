@@ -21,7 +21,7 @@ use crate::{Device, Exchange};
 pub use admission::{Admission, Admitted, NotAdmitted};
 use guard::Guard;
 pub use routes::routes;
-pub use serve::{Limits, serve};
+pub use serve::{Limits, Peer, serve};
 
 /// The most requests that are worked on at once, waits aside: more would wait for the same two things, a processor and a disk.
 const WORK_MAX: usize = 512;

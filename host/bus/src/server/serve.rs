@@ -1,5 +1,6 @@
 //! Takes connections: TLS, HTTP/1, and a limit to each.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,14 @@ impl Default for Limits {
     }
 }
 
+/// Who is at the other end of a connection: in each request's extensions, for whoever counts what one address asks. Behind a proxy
+/// it is the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(
+    /// Its address.
+    pub IpAddr,
+);
+
 /// Serves until it is dropped; what is under way then ends. Sockets end with the process, or with who holds them.
 pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, routes: Router, limits: Limits) {
     let acceptor = TlsAcceptor::from(tls);
@@ -50,8 +59,8 @@ pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, routes: Router
     loop {
         while connections.try_join_next().is_some() {}
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(_) => {
                 // No file is left, as a rule: somebody has to go first.
                 sleep(Duration::from_millis(50)).await;
@@ -62,15 +71,24 @@ pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, routes: Router
         connections.spawn(async move {
             let _place = place;
             // Whoever asks badly, or does not listen, has only themselves to tell.
-            let _ = timeout(limits.whole, connection(stream, acceptor, routes, limits)).await;
+            let _ = timeout(limits.whole, connection((stream, peer), acceptor, routes, limits)).await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, routes: Router, limits: Limits) -> Option<()> {
+async fn connection(
+    (stream, peer): (TcpStream, Peer),
+    acceptor: TlsAcceptor,
+    routes: Router,
+    limits: Limits,
+) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let stream = timeout(limits.handshake, acceptor.accept(stream)).await.ok()?.ok()?;
-    let service = service_fn(move |request: Request<Incoming>| routes.clone().call(request.map(Body::new)));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        routes.clone().call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)

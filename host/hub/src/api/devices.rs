@@ -87,5 +87,9 @@ async fn retire(call: Call<Nothing, Nothing>) -> Result<Device, Error> {
     let found = call.read(move |view| view.device(&found)).await?;
     let (done, of) = (("device-retired", json!({ "device": name })), name.clone());
     call.write(&found.client, done, move |change, held, _| change.retire(held, &of)).await?;
+    let mut bytes = [0; 32];
+    if hex::decode_to_slice(&name, &mut bytes).is_ok() {
+        call.hub().tell_retired(&bus::Device::from(bytes));
+    }
     call.read(move |view| view.device(&name)).await
 }

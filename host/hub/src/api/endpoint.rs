@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::http::{Method, StatusCode};
 use jsonschema::Validator;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -48,6 +49,8 @@ pub(crate) struct Endpoint {
     pub(crate) status: StatusCode,
     pub(crate) query: Form,
     pub(crate) body: Form,
+    /// Whether the body is bytes that mean nothing here, and no JSON.
+    pub(crate) is_raw: bool,
     pub(crate) answer: fn(&mut SchemaGenerator) -> Value,
     pub(super) run: Run,
 }
@@ -61,6 +64,8 @@ pub(crate) struct Asked {
     pub(crate) path: BTreeMap<String, String>,
     pub(crate) query: Value,
     pub(crate) body: Value,
+    /// Of an endpoint that takes bytes.
+    pub(crate) raw: Bytes,
 }
 
 /// What a handler gets.
@@ -70,6 +75,7 @@ pub(crate) struct Call<Q, B> {
     path: BTreeMap<String, String>,
     pub(crate) query: Q,
     pub(crate) body: B,
+    pub(crate) raw: Bytes,
 }
 
 /// No query, or no body.
@@ -156,8 +162,8 @@ impl Endpoint {
         let run: Run = Box::new(move |hub, asked| {
             let handler = handler.clone();
             Box::pin(async move {
-                let Asked { asker, path, query, body } = asked;
-                let call = Call { hub, asker, path, query: typed(query)?, body: typed(body)? };
+                let Asked { asker, path, query, body, raw } = asked;
+                let call = Call { hub, asker, path, query: typed(query)?, body: typed(body)?, raw };
                 let answer = handler(call).await?;
                 serde_json::to_value(answer).map_err(|_| Problem::busy(30))
             })
@@ -175,6 +181,7 @@ impl Endpoint {
             status: StatusCode::OK,
             query: Form::of::<Q>(),
             body: Form::of::<B>(),
+            is_raw: false,
             answer: |generator| generator.subschema_for::<A>().to_value(),
             run,
         }
@@ -196,7 +203,7 @@ impl<Q, B> Call<Q, B> {
         self.path.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    pub(crate) fn hub(&self) -> &Hub {
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
 

@@ -14,6 +14,13 @@ pub(crate) struct Rate {
     pub(crate) per_second: u32,
 }
 
+impl Rate {
+    /// Half of it.
+    pub(crate) fn half(self) -> Self {
+        Self { at_once: self.at_once.div_ceil(2), per_second: self.per_second.div_ceil(2) }
+    }
+}
+
 /// Whoever asks: a session, or nobody's name for those who have none.
 pub(crate) type Who = String;
 
@@ -31,6 +38,20 @@ impl Meter {
     /// Counts a request, or says after how many seconds it may go.
     pub(crate) fn count(&self, endpoint: usize, who: &str, rate: Rate) -> Result<(), u64> {
         self.count_at(endpoint, who, rate, self.began.elapsed())
+    }
+
+    /// The same, where more askers than are remembered may ask: then nobody is counted, and what all share is the limit.
+    pub(crate) fn count_some(&self, endpoint: usize, who: &str, rate: Rate) -> Result<(), u64> {
+        if self.is_full() { Ok(()) } else { self.count(endpoint, who, rate) }
+    }
+
+    fn is_full(&self) -> bool {
+        let now = self.began.elapsed();
+        let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+        if paid.len() >= ASKERS_MAX {
+            paid.retain(|_, until| *until > now);
+        }
+        paid.len() >= ASKERS_MAX
     }
 
     fn count_at(&self, endpoint: usize, who: &str, rate: Rate, now: Duration) -> Result<(), u64> {

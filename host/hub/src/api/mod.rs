@@ -14,7 +14,9 @@ mod inventory;
 mod limit;
 mod openapi;
 mod orders;
+mod parts;
 mod problem;
+mod rollouts;
 mod serve;
 mod sessions;
 #[cfg(test)]
@@ -38,6 +40,8 @@ use limit::Meter;
 pub(crate) struct Api {
     hub: Arc<Hub>,
     meter: Meter,
+    /// Of those without a session, by where they come from.
+    peers: Meter,
 }
 
 /// All endpoints.
@@ -52,6 +56,8 @@ fn endpoints() -> Vec<Endpoint> {
         inventory::endpoints(),
         tokens::endpoints(),
         orders::endpoints(),
+        rollouts::endpoints(),
+        parts::endpoints(),
         tickets::endpoints(),
         audit::endpoints(),
     ]
@@ -62,7 +68,7 @@ fn endpoints() -> Vec<Endpoint> {
 
 /// The routes of the technicians' API, over a hub.
 pub fn router(hub: Arc<Hub>) -> Router {
-    let api = Arc::new(Api { hub, meter: Meter::new() });
+    let api = Arc::new(Api { hub, meter: Meter::new(), peers: Meter::new() });
     let mut router = Router::new();
     for (at, endpoint) in endpoints().into_iter().enumerate() {
         let filter = MethodFilter::try_from(endpoint.method.clone()).unwrap_or(MethodFilter::GET);

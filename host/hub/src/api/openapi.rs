@@ -50,7 +50,10 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
             if endpoint.who == Who::Technician {
                 map.insert("security".to_owned(), json!([{ "session": [], "count": [], "proof": [] }]));
             }
-            if !endpoint.body.is_nothing() {
+            if endpoint.is_raw {
+                let content = json!({ "application/octet-stream": {} });
+                map.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+            } else if !endpoint.body.is_nothing() {
                 let schema = (endpoint.body.schema)(&mut generator);
                 let content = json!({ "application/json": { "schema": schema } });
                 map.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));

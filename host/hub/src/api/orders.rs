@@ -4,10 +4,12 @@ use axum::http::Method;
 use model::Digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trust::Time;
 
 use super::endpoint::{Call, Endpoint, Nothing};
 use crate::Error;
-use crate::db::{Counted, Order, Page, Paged, ResultRow};
+use crate::db::{Counted, Order, Page, Paged, ResultRow, Rollout, View};
+use crate::rollout::{order_of, say_why};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -34,7 +36,7 @@ struct Which {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct WhichResults {
-    /// Only those that did not go well.
+    /// Only the latest answer of each device, and only where it failed or was refused.
     #[serde(default)]
     failed: bool,
     /// `next` of the page before; left out, the list begins.
@@ -47,14 +49,29 @@ struct WhichResults {
 /// An order and its counters.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(super) struct Shown {
     /// The order.
     order: Order,
     /// What became of it, counted from the log of results.
     counted: Counted,
+    /// How far it has come; left out where nobody has sent it on its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout: Option<Rollout>,
 }
 
-fn digest(call: &str) -> Result<String, Error> {
+impl Shown {
+    /// At this time, because some wait for it.
+    pub(super) fn read(view: &View<'_>, order: &str, now: Time) -> Result<Self, Error> {
+        let mut rollout = view.rollout(order)?;
+        if let (Some(rollout), Ok((_, order))) = (&mut rollout, order_of(view, order)) {
+            say_why(rollout, &order, now);
+        }
+        Ok(Self { order: view.order(order)?, counted: view.counted(order)?, rollout })
+    }
+}
+
+/// The order of a path.
+pub(super) fn digest(call: &str) -> Result<String, Error> {
     call.parse::<Digest>().map(|it| it.to_string()).map_err(|_| Error::Missing { what: "order" })
 }
 
@@ -66,7 +83,8 @@ async fn list(call: Call<Which, Nothing>) -> Result<Paged<Order>, Error> {
 
 async fn show(call: Call<Nothing, Nothing>) -> Result<Shown, Error> {
     let order = digest(call.part("order"))?;
-    call.read(move |view| Ok(Shown { order: view.order(&order)?, counted: view.counted(&order)? })).await
+    let now = call.hub().now();
+    call.read(move |view| Shown::read(view, &order, now)).await
 }
 
 async fn results(call: Call<WhichResults, Nothing>) -> Result<Paged<ResultRow>, Error> {

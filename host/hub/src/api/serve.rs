@@ -1,5 +1,6 @@
 //! The way of every request: cheap things first, and nothing of it is read before it is known to be within its limits.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::RawPathParams;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use bus::proof::{self, Proof};
+use bus::server::Peer;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -85,7 +87,12 @@ async fn answer(
     let now_ms = api.hub.clock.now_ms();
     let session = proof.as_ref().map(|proof| api.hub.sessions().find(proof, now_ms)).transpose();
     let session = session.map_err(|_| Problem::unproved())?;
-    // Who has no session shares what those without one may ask.
+    if proof.is_none()
+        && let Some(Peer(address)) = parts.extensions.get::<Peer>()
+    {
+        // Of what those without a session share, one of them has half: the rest is for the others.
+        api.peers.count_some(row.at, &neighbourhood(*address), endpoint.rate.half()).map_err(Problem::too_often)?;
+    }
     let who = proof.as_ref().map(Proof::session).unwrap_or_default();
     api.meter.count(row.at, who, endpoint.rate).map_err(Problem::too_often)?;
     let _place = row.at_work.try_acquire().map_err(|_| Problem::busy(1))?;
@@ -99,16 +106,25 @@ async fn answer(
     let pairs = pairs_of(&parts.uri)?;
     let query = endpoint.query.of_query(pairs)?;
     endpoint.query.check(&query)?;
-    let body = match body.is_empty() {
+    let raw = if endpoint.is_raw { body.clone() } else { Bytes::new() };
+    let body = match body.is_empty() || endpoint.is_raw {
         true => json!({}),
         false => serde_json::from_slice(&body).map_err(|error| {
             Problem::new(StatusCode::BAD_REQUEST, "not-json", "The body is no JSON").detail(error.to_string())
         })?,
     };
     endpoint.body.check(&body)?;
-    let asked = Asked { asker, path, query, body };
+    let asked = Asked { asker, path, query, body, raw };
     let answered = timeout(HANDLER_TIME_MAX, endpoint.run(Arc::clone(&api.hub), asked)).await;
     answered.unwrap_or_else(|_| Err(Problem::busy(5))).map(|value| (endpoint.status, value))
+}
+
+/// Those that one person has at will: an address, or the 64 bits of IPv6 below which a network numbers itself.
+fn neighbourhood(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => Ipv6Addr::from(address.to_bits() >> 64 << 64).to_string(),
+    }
 }
 
 /// The body, within its limits.

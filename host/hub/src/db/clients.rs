@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::schema::{Seen, TABLES};
+use super::stale::Whose;
 use super::{Change, Page, Paged, View, count, ms};
 use crate::scope::Held;
 use crate::{Error, Scope};
@@ -143,6 +144,12 @@ impl Change<'_> {
             let gone = self.0.prepare_cached(&text)?.execute(params![ms(now_ms), ms(DAY_MS), left])?;
             left = left.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
         }
+        // Of a rollout that is over its counters stay, and who had which place in it goes.
+        let text = "DELETE FROM seat WHERE (digest, device) IN (SELECT seat.digest, seat.device
+            FROM rollout JOIN seat USING (digest) JOIN client USING (client)
+            WHERE rollout.ended_ms < ?1 - client.retention_days * ?2 LIMIT ?3)";
+        let gone = self.0.prepare_cached(text)?.execute(params![ms(now_ms), ms(DAY_MS), left])?;
+        left = left.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
         Ok(left == 0)
     }
 
@@ -160,6 +167,12 @@ impl Change<'_> {
         let files = "DELETE FROM document WHERE kind = 'file' AND file IN (SELECT file FROM named WHERE client = ?1)";
         self.0.execute(files, params![client])?;
         let of_client = "digest IN (SELECT digest FROM document_client WHERE client = ?1)";
+        // Others' devices do no more what was ordered of this client's too.
+        let mut query = self.0.prepare(&format!("SELECT digest FROM rollout WHERE {of_client}"))?;
+        for order in query.query_map(params![client], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()? {
+            self.stale(Whose::Rollout(&order))?;
+            self.0.execute("DELETE FROM seat WHERE digest = ?1", params![order])?;
+        }
         for (table, _) in TABLES.into_iter().filter(|(_, seen)| *seen == Seen::OfClients) {
             self.0.execute(&format!("DELETE FROM {table} WHERE {of_client}"), params![client])?;
         }
@@ -171,7 +184,7 @@ impl Change<'_> {
                 self.0.execute(&format!("DELETE FROM {table} WHERE client = ?1"), params![client])?;
             }
         }
-        Ok(())
+        self.drop_bytes_of_nobody()
     }
 }
 

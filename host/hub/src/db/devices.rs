@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::stale::Whose;
 use super::{Change, Page, Paged, View, count, ms};
 use crate::Error;
 use crate::scope::Held;
@@ -94,6 +95,7 @@ impl Change<'_> {
         self.know_client(held, Some(site), now_ms)?;
         let text = "INSERT INTO device VALUES (?1, ?2, ?3, ?4, 'pending', NULL, ?5) ON CONFLICT DO NOTHING";
         let rows = self.0.prepare_cached(text)?.execute(params![device, held.client(), site, key, ms(now_ms)])?;
+        self.stale(Whose::Device(device))?;
         Ok(rows > 0)
     }
 
@@ -125,7 +127,7 @@ impl Change<'_> {
         for tag in tags {
             insert.execute(params![device, tag, held.client()])?;
         }
-        Ok(())
+        self.stale(Whose::Device(device))
     }
 
     /// From now on it gets nothing: its mailbox goes, and it asks for nothing any more.
@@ -134,7 +136,7 @@ impl Change<'_> {
         if self.0.execute(text, params![device, held.client()])? == 0 {
             return Err(Error::Missing { what: "device" });
         }
-        for table in ["mailbox", "named"] {
+        for table in ["mailbox", "named", "stale"] {
             self.0.execute(&format!("DELETE FROM {table} WHERE device = ?1"), params![device])?;
         }
         Ok(())

@@ -12,9 +12,13 @@ mod inventory;
 mod mailboxes;
 mod orders;
 mod page;
+mod parts;
 mod readers;
 mod results;
+mod rollouts;
 mod schema;
+mod seats;
+mod stale;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tickets;
@@ -38,9 +42,16 @@ pub use inventory::{Fact, FactChange};
 pub(crate) use orders::NewOrder;
 pub use orders::{Order, RingState};
 pub use page::{Page, Paged};
+pub(crate) use parts::NewPart;
+#[cfg(test)]
+pub(crate) use parts::PARTS_BYTES_MAX;
 pub(crate) use readers::{READ_MS_MAX, Readers, View};
 pub use results::{Counted, ResultRow};
 pub(crate) use results::{Kept, LoggedRow, NewMessage, NewResult};
+pub(crate) use rollouts::{Began, NewRollout, NewSeat};
+pub use rollouts::{RingStands, Rollout, RolloutRing, RolloutState};
+pub(crate) use seats::Seated;
+pub(crate) use stale::{Stale, Whose};
 pub use tickets::{Notification, Ticket, TicketState};
 pub(crate) use tokens::NewToken;
 pub use tokens::Token;
@@ -97,7 +108,16 @@ impl Db {
 
     /// Reads what a scope shows. It blocks.
     pub(crate) fn read<T>(&self, scope: &Scope, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        self.readers.read(scope, read)
+        self.readers.read(scope, Some(READ_MS_MAX), read)
+    }
+
+    /// The same, however long it takes: for whoever owns the hub.
+    pub(crate) fn read_long<T>(
+        &self,
+        scope: &Scope,
+        read: impl FnOnce(&View<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.readers.read(scope, None, read)
     }
 }
 

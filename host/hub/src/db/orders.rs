@@ -129,7 +129,9 @@ impl Change<'_> {
     /// Has an order go by another name, for tests that need one of the form that digests have.
     #[cfg(test)]
     pub(crate) fn rename_order(&self, from: &str, to: &str) -> Result<(), Error> {
-        for table in ["orders", "ring", "document", "document_client"] {
+        for table in
+            ["orders", "ring", "document", "document_client", "rollout", "rollout_ring", "rollout_part", "seat"]
+        {
             self.0.execute(&format!("UPDATE {table} SET digest = ?2 WHERE digest = ?1"), params![from, to])?;
         }
         self.0.execute("UPDATE result SET ordered = ?2 WHERE ordered = ?1", params![from, to])?;

@@ -51,7 +51,12 @@ impl Readers {
     }
 
     /// Reads what is committed, all of it as it was at one moment. It waits for no commit.
-    pub(crate) fn read<T>(&self, scope: &Scope, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn read<T>(
+        &self,
+        scope: &Scope,
+        most_ms: Option<u64>,
+        read: impl FnOnce(&View<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.freed.wait_timeout_while(idle, WAIT, |idle| idle.is_empty());
         let (mut idle, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +64,7 @@ impl Readers {
         drop(idle);
         let mut lent = Lent { readers: self, reader: Some(reader) };
         match &mut lent.reader {
-            Some(reader) => reader.read(scope, read),
+            Some(reader) => reader.read(scope, most_ms, read),
             None => Err(Error::Lost),
         }
     }
@@ -93,7 +98,12 @@ impl Reader {
         Ok(Self { connection, scope: None, deadline_ms, started, guard })
     }
 
-    fn read<T>(&mut self, scope: &Scope, read: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    fn read<T>(
+        &mut self,
+        scope: &Scope,
+        most_ms: Option<u64>,
+        read: impl FnOnce(&View<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         if self.scope.as_ref() != Some(scope) {
             // Nothing is seen where this fails half way.
             self.scope = None;
@@ -101,7 +111,8 @@ impl Reader {
             self.scope = Some(scope.clone());
         }
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.deadline_ms.store(now_ms.saturating_add(READ_MS_MAX), Ordering::Relaxed);
+        let deadline_ms = most_ms.map_or(u64::MAX, |most_ms| now_ms.saturating_add(most_ms));
+        self.deadline_ms.store(deadline_ms, Ordering::Relaxed);
         let transaction = self.connection.unchecked_transaction()?;
         let done = read(&View(&transaction));
         drop(transaction);
@@ -157,6 +168,9 @@ fn views(guard: &str) -> String {
                 "NOT EXISTS (SELECT 1 FROM main.document_client AS of WHERE of.digest = it.digest AND NOT {})",
                 has("of.client")
             ),
+            Seen::OfParts => {
+                format!("EXISTS (SELECT 1 FROM main.part AS of WHERE of.digest = it.digest AND {})", has("of.client"))
+            }
             Seen::OfClientOrHub => {
                 format!("(it.client IS NOT NULL AND {}) OR '*' IN (SELECT client FROM temp.in_scope)", has("it.client"))
             }

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::rollouts::Tallied;
 use super::{Change, Page, Paged, View, count, ms};
 use crate::Error;
 use crate::scope::Held;
@@ -138,17 +139,23 @@ const COLUMNS: &str =
     "number, digest, client, device, ordered, run, attempt, outcome, verdict, refused, mode, ended_ms,
     received_ms, (SELECT body FROM message WHERE message.number = result.number)";
 
+/// As [`fleet::Comes`] has it, of the latest answer of a device.
+const WENT_BADLY: &str = "(outcome NOT IN ('completed', 'suspended') OR outcome = 'completed' AND verdict IN ('failed', 'recurred', 'unknown'))
+    AND coalesce(refused, '') <> 'not-meant'
+    AND NOT EXISTS (SELECT 1 FROM result AS later WHERE later.ordered = ?1 AND later.device = result.device
+        AND (later.sequence, later.digest) > (result.sequence, result.digest))";
+
 /// The last answer of each device to an order: of its results the one with the highest number, which the device gave it.
 const LAST: &str = "SELECT number, outcome, verdict, refused FROM (
     SELECT *, row_number() OVER (PARTITION BY device ORDER BY sequence DESC, digest DESC) AS place
     FROM result WHERE ordered = ?1) WHERE place = 1";
 
 impl View<'_> {
-    /// The answers to an order, in the order they came; only those that failed or refused where that is asked.
+    /// The answers to an order, in the order they came; where that is asked, only the latest of each device, where it went badly.
     pub(crate) fn results(&self, order: &str, only_failed: bool, page: &Page) -> Result<Paged<ResultRow>, Error> {
         let text = format!(
             "SELECT {COLUMNS} FROM result WHERE ordered = ?1 AND number > ?2
-             AND (NOT ?4 OR outcome <> 'completed' OR verdict = 'failed' OR refused IS NOT NULL) ORDER BY number LIMIT ?3"
+             AND (NOT ?4 OR ({WENT_BADLY})) ORDER BY number LIMIT ?3"
         );
         let mut query = self.0.prepare_cached(&text)?;
         let rows = query.query_map(params![order, page.after_number()?, page.rows()?, only_failed], read)?;
@@ -229,7 +236,7 @@ impl Change<'_> {
     fn count_result(&self, held: &Held, device: &str, it: &NewResult, number: i64, now_ms: u64) -> Result<(), Error> {
         let text = "INSERT INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
             ON CONFLICT (digest) DO NOTHING";
-        self.0.prepare_cached(text)?.execute(params![
+        let rows = self.0.prepare_cached(text)?.execute(params![
             number,
             it.digest,
             held.client(),
@@ -246,6 +253,15 @@ impl Change<'_> {
             ms(it.ended_ms),
             ms(now_ms)
         ])?;
-        Ok(())
+        let tallied = Tallied {
+            order: &it.order,
+            digest: &it.digest,
+            sequence: it.sequence,
+            ended_ms: it.ended_ms,
+            outcome: &it.outcome,
+            verdict: &it.verdict,
+            refused: it.refused.as_deref(),
+        };
+        if rows > 0 { self.tally(device, &tallied) } else { Ok(()) }
     }
 }

@@ -54,6 +54,35 @@ const FIRST: &str = "
         digest TEXT NOT NULL, ring INTEGER NOT NULL, devices INTEGER NOT NULL, root TEXT NOT NULL, PRIMARY KEY (digest, ring)
     ) WITHOUT ROWID;
 
+    CREATE TABLE part (
+        digest TEXT NOT NULL, client TEXT NOT NULL, size INTEGER NOT NULL, kept_ms INTEGER NOT NULL, PRIMARY KEY (digest, client)
+    ) WITHOUT ROWID;
+    CREATE INDEX part_by_client ON part (client);
+    CREATE TABLE part_bytes (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
+
+    CREATE TABLE rollout (
+        digest TEXT PRIMARY KEY, file TEXT NOT NULL, parcel TEXT, state TEXT NOT NULL, expires_ms INTEGER NOT NULL,
+        begun_ms INTEGER NOT NULL, ended_ms INTEGER, version INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX rollout_that_runs ON rollout (digest) WHERE state = 'running';
+    CREATE TABLE rollout_ring (
+        digest TEXT NOT NULL, ring INTEGER NOT NULL, devices INTEGER NOT NULL, opened_ms INTEGER, certificate TEXT,
+        well INTEGER NOT NULL, failed INTEGER NOT NULL, refused INTEGER NOT NULL, aside INTEGER NOT NULL,
+        suspended INTEGER NOT NULL, last_ms INTEGER NOT NULL, PRIMARY KEY (digest, ring)
+    ) WITHOUT ROWID;
+    CREATE TABLE rollout_part (digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (digest, part)) WITHOUT ROWID;
+    CREATE INDEX rollout_part_by_part ON rollout_part (part);
+    CREATE TABLE seat (
+        digest TEXT NOT NULL, device TEXT NOT NULL, client TEXT NOT NULL, ring INTEGER NOT NULL, leaf INTEGER NOT NULL,
+        path BLOB NOT NULL, is_drawn INTEGER NOT NULL, comes TEXT, sequence INTEGER NOT NULL, result TEXT NOT NULL,
+        ended_ms INTEGER NOT NULL, PRIMARY KEY (digest, device)
+    ) WITHOUT ROWID;
+    CREATE INDEX seat_by_device ON seat (device);
+    CREATE INDEX seat_by_ring ON seat (digest, ring, leaf);
+    CREATE INDEX seat_by_client ON seat (client);
+    CREATE INDEX seat_that_is_drawn ON seat (digest, ring) WHERE is_drawn;
+    CREATE TABLE stale (device TEXT PRIMARY KEY, client TEXT NOT NULL, mark INTEGER NOT NULL) WITHOUT ROWID;
+
     CREATE TABLE message (
         number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, spool TEXT NOT NULL,
         sequence INTEGER NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, received_ms INTEGER NOT NULL, body BLOB NOT NULL,
@@ -67,6 +96,7 @@ const FIRST: &str = "
         mode TEXT NOT NULL, sequence INTEGER NOT NULL, record TEXT NOT NULL, ended_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL
     );
     CREATE INDEX result_by_order ON result (ordered, device, number);
+    CREATE INDEX result_in_order ON result (ordered, number);
     CREATE INDEX result_by_device ON result (device, sequence);
     CREATE INDEX result_by_client ON result (client, received_ms);
 
@@ -110,6 +140,8 @@ pub(crate) enum Seen {
     OfClients,
     /// Rows of clients within the scope; one about no client is for those whose scope is everything.
     OfClientOrHub,
+    /// The bytes of parts that somebody within the scope handed over.
+    OfParts,
     /// By nobody who asks: the hub's own.
     ByNobody,
     /// By everybody: it says nothing of any client.
@@ -117,7 +149,7 @@ pub(crate) enum Seen {
 }
 
 /// Every table, and who sees what of it. A test fails where one is missing.
-pub(crate) const TABLES: [(&str, Seen); 20] = [
+pub(crate) const TABLES: [(&str, Seen); 27] = [
     ("setting", Seen::ByNobody),
     ("client", Seen::OfClient),
     ("site", Seen::OfClient),
@@ -130,6 +162,13 @@ pub(crate) const TABLES: [(&str, Seen); 20] = [
     ("named", Seen::OfClient),
     ("orders", Seen::OfClients),
     ("ring", Seen::OfClients),
+    ("part", Seen::OfClient),
+    ("part_bytes", Seen::OfParts),
+    ("rollout", Seen::OfClients),
+    ("rollout_ring", Seen::OfClients),
+    ("rollout_part", Seen::OfClients),
+    ("seat", Seen::OfClient),
+    ("stale", Seen::OfClient),
     ("result", Seen::OfClient),
     ("message", Seen::OfClient),
     ("fact", Seen::OfClient),

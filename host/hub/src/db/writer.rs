@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use crate::Error;
+use crate::{Error, fail};
 
 /// As much as 10,000 devices that all answer at once leave waiting in a tenth of a second; what is beyond it is asked to come back.
 const WAITING_MAX: usize = 4_096;
@@ -117,6 +117,8 @@ fn together(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(
             false => savepoint.finish()?,
         }
     }
+    fail::point("hub.before-commit");
     transaction.commit()?;
+    fail::point("hub.after-commit");
     Ok(())
 }

@@ -5,6 +5,7 @@ mod bus;
 mod documents;
 mod joining;
 mod orders;
+mod rollouts;
 mod sessions;
 mod upkeep;
 
@@ -97,6 +98,39 @@ pub(crate) fn enrolment(device: &str, token: &str, by: &[&str]) -> Signed {
     let tenant = model::Digest::of(root().statement());
     let enrolment = statement::Enrolment { tenant, token: key(token), device: key(device) };
     signed("2026-11-22T12:00:00Z", &enrolment, by)
+}
+
+/// An order of acme's to these rings, the same for the same word; it looks, soaks for a minute, and one in four may fail.
+pub(crate) fn order(word: &str, clients: &[&str], by: &str, rings: &[&fleet::Tree]) -> Signed {
+    let id = format!("order_01J{:0>23}", word.to_uppercase());
+    let gate = statement::Gate { soak_seconds: 60, failures_max_ppm: 250_000, absent_after_seconds: 86_400 };
+    let order = statement::Order {
+        tenant: model::Digest::of(root().statement()),
+        id: id.parse().unwrap(),
+        by: key(by),
+        counter: 1,
+        from: time("2026-11-22T12:00:00Z"),
+        expires: time("2026-11-29T12:00:00Z"),
+        clients: names(clients),
+        r#where: String::new(),
+        rings: rings.iter().map(|it| statement::Ring { devices: it.devices(), root: it.root() }).collect(),
+        gate: (rings.len() > 1).then_some(gate),
+        plugin: statement::OrderedPlugin {
+            name: name("disk-cleanup"),
+            version: "1.2.0".parse().unwrap(),
+            digest: model::Digest::of(b"the plugin"),
+        },
+        parameters: "{}".to_owned(),
+        mode: model::Mode::Detect,
+        plan: None,
+        undoes: None,
+        allow: Vec::new(),
+        class_max: Class::L1,
+        windows: None,
+        standing: None,
+        comment: String::new(),
+    };
+    signed("2026-11-22T12:00:00Z", &order, &[by])
 }
 
 /// A token of acme's that lets two devices in.

@@ -38,6 +38,15 @@ fn order() -> String {
     model::Digest::of(b"acme's order").to_string()
 }
 
+/// One that was signed, and is for acme.
+fn signed_order() -> trust::Signed {
+    crate::tests::order("7", &["acme"], "tess", &[])
+}
+
+fn rollout() -> String {
+    format!("/v1/orders/{}/rollout", model::Digest::of(signed_order().statement()))
+}
+
 const OK: StatusCode = StatusCode::OK;
 const MISSING: StatusCode = StatusCode::NOT_FOUND;
 
@@ -63,6 +72,7 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/orders", || "/v1/orders".into(), nothing, OK, OK),
         row("GET", "/v1/orders/{order}", || format!("/v1/orders/{}", order()), nothing, OK, MISSING),
         row("GET", "/v1/orders/{order}/results", || format!("/v1/orders/{}/results?failed=false", order()), nothing, OK, MISSING),
+        row("GET", "/v1/orders/{order}/watch", || format!("/v1/orders/{}/watch?after=0", order()), nothing, OK, MISSING),
         row("GET", "/v1/tickets", || "/v1/tickets?open=true".into(), nothing, OK, OK),
         row("GET", "/v1/notifications", || "/v1/notifications".into(), nothing, OK, OK),
         row("GET", "/v1/audit", || "/v1/audit".into(), nothing, OK, OK),
@@ -76,6 +86,10 @@ fn rows() -> Vec<Row> {
             "key": key("token").to_string(), "client": "acme", "site": "berlin", "tags": ["server"], "uses": 3, "hours": 24,
             "needs-accept": true,
         }), StatusCode::CREATED, MISSING),
+        // Each for one's own clients.
+        row("POST", "/v1/parts", || "/v1/parts".into(), |_| json!("bytes of a part"), StatusCode::CREATED, StatusCode::CREATED),
+        row("PUT", "/v1/orders/{order}/rollout", rollout, |_| json!({ "rings": [[crate::device_id(&key("web"))]] }), OK, MISSING),
+        row("DELETE", "/v1/orders/{order}/rollout", rollout, nothing, OK, MISSING),
         row("POST", "/v1/tickets/{number}/close", || "/v1/tickets/1/close".into(), nothing, OK, MISSING),
         row("DELETE", "/v1/tokens/{token}", || "/v1/tokens/token-acme".into(), nothing, OK, MISSING),
         row("POST", "/v1/sessions", || "/v1/sessions".into(), |desk| {
@@ -101,6 +115,7 @@ async fn desk() -> Desk {
         change.rename_order("digest-order-acme", &order())
     };
     desk.world.hub.db.write(fill).await.unwrap();
+    desk.world.hub.put_document(signed_order(), &crate::tests::asker("tess", &["acme"])).await.unwrap();
     crate::tests::make_token(&desk.world, "token-of-acme", true).await;
     desk
 }
@@ -108,6 +123,7 @@ async fn desk() -> Desk {
 fn bytes(desk: &Desk, row: &Row) -> Vec<u8> {
     match (row.body)(desk) {
         Value::Null => Vec::new(),
+        Value::String(raw) => raw.into_bytes(),
         body => serde_json::to_vec(&body).unwrap(),
     }
 }
@@ -235,7 +251,7 @@ async fn too_much_is_refused_before_it_is_read() {
         assert_eq!(desk.ask(&tess, row.method, &long, b"").await.status, StatusCode::URI_TOO_LONG, "{what}");
         // What is as large as may be is read, and found to be no JSON; where nothing may come, nothing is.
         let largest = desk.ask(&tess, row.method, &(row.target)(), &vec![b' '; most]).await;
-        let expected = if most == 0 { row.own } else { StatusCode::BAD_REQUEST };
+        let expected = if most == 0 || endpoint.is_raw { row.own } else { StatusCode::BAD_REQUEST };
         assert_eq!(largest.status, expected, "{what}: {}", largest.body);
     }
 }
@@ -252,7 +268,7 @@ async fn what_nobody_knows_is_told_all_at_once() {
         assert_eq!(query.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}");
         let said = query.body["errors"].to_string();
         assert!(said.contains("unknown") && said.contains("other"), "{what}: {said}");
-        if row.method == "GET" {
+        if row.method == "GET" || row.path == "/v1/parts" {
             continue;
         }
         let mut body = match (row.body)(&desk) {
@@ -271,6 +287,30 @@ async fn what_nobody_knows_is_told_all_at_once() {
     assert_eq!(answered.body["errors"].as_array().unwrap().len(), 2, "{}", answered.body);
     let empty = desk.ask(&tess, "POST", "/v1/tokens", b"{}").await;
     assert_eq!(empty.body["errors"].as_array().unwrap().len(), 6, "{}", empty.body);
+}
+
+#[tokio::test]
+async fn one_address_cannot_use_up_what_all_without_a_session_share() {
+    let desk = desk().await;
+    let from = |address: &str| {
+        let mut request = Desk::bare("GET", "/v1/health", b"");
+        request.extensions_mut().insert(bus::server::Peer(address.parse().unwrap()));
+        request
+    };
+    let mut taken = 0;
+    // The last bits of IPv6 make nobody another.
+    for at in 0..100 {
+        let answered = desk.send(from(&format!("2001:db8::{at:x}"))).await;
+        if answered.status != OK {
+            assert!(answered.retry_after);
+            break;
+        }
+        taken += 1;
+    }
+    assert!((10..20).contains(&taken), "half of 20, and what time brings: {taken}");
+    for other in ["2001:db8:0:1::1", "192.0.2.1", "::ffff:192.0.2.2"] {
+        assert_eq!(desk.send(from(other)).await.status, OK, "{other}");
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,10 @@ mod scoped;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Actor, Change, Db, Document, NewEntry, NewMessage, NewOrder, NewResult, NewToken, Page};
+use super::{
+    Actor, Change, Db, Document, NewEntry, NewMessage, NewOrder, NewPart, NewResult, NewRollout, NewSeat, NewToken,
+    Page,
+};
 use crate::scope::Held;
 use crate::{Error, Scope};
 
@@ -92,6 +95,20 @@ pub(crate) fn one_of_everything(change: &Change<'_>, client: &str) -> Result<(),
         rings: vec![(1, secret.clone()), (1, secret.clone())],
     };
     assert!(change.put_order(&order, 1_000)?);
+    let part = model::Digest::of(secret.as_bytes()).to_string();
+    let bytes = secret.clone().into_bytes();
+    change.keep_part(&NewPart { digest: part.clone(), clients: vec![client.to_owned()], bytes }, 1_000)?;
+    let seat = NewSeat { device: device.clone(), client: client.to_owned(), path: b"path".to_vec(), is_drawn: true };
+    let rollout = NewRollout {
+        order: order.digest.clone(),
+        parcel: Some(part.clone()),
+        parts: vec![part],
+        expires_ms: 50_000,
+        rings: vec![vec![seat]],
+        is_ringed: true,
+        replaces: Vec::new(),
+    };
+    change.put_rollout(&rollout, 1_000)?;
     let result = NewResult {
         digest: format!("digest-result-{client}"),
         order: order.digest,

@@ -39,6 +39,33 @@ CREATE TABLE orders (
 CREATE TABLE ring (
         digest TEXT NOT NULL, ring INTEGER NOT NULL, devices INTEGER NOT NULL, root TEXT NOT NULL, PRIMARY KEY (digest, ring)
     ) WITHOUT ROWID;
+CREATE TABLE part (
+        digest TEXT NOT NULL, client TEXT NOT NULL, size INTEGER NOT NULL, kept_ms INTEGER NOT NULL, PRIMARY KEY (digest, client)
+    ) WITHOUT ROWID;
+CREATE INDEX part_by_client ON part (client);
+CREATE TABLE part_bytes (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE rollout (
+        digest TEXT PRIMARY KEY, file TEXT NOT NULL, parcel TEXT, state TEXT NOT NULL, expires_ms INTEGER NOT NULL,
+        begun_ms INTEGER NOT NULL, ended_ms INTEGER, version INTEGER NOT NULL
+    ) WITHOUT ROWID;
+CREATE INDEX rollout_that_runs ON rollout (digest) WHERE state = 'running';
+CREATE TABLE rollout_ring (
+        digest TEXT NOT NULL, ring INTEGER NOT NULL, devices INTEGER NOT NULL, opened_ms INTEGER, certificate TEXT,
+        well INTEGER NOT NULL, failed INTEGER NOT NULL, refused INTEGER NOT NULL, aside INTEGER NOT NULL,
+        suspended INTEGER NOT NULL, last_ms INTEGER NOT NULL, PRIMARY KEY (digest, ring)
+    ) WITHOUT ROWID;
+CREATE TABLE rollout_part (digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (digest, part)) WITHOUT ROWID;
+CREATE INDEX rollout_part_by_part ON rollout_part (part);
+CREATE TABLE seat (
+        digest TEXT NOT NULL, device TEXT NOT NULL, client TEXT NOT NULL, ring INTEGER NOT NULL, leaf INTEGER NOT NULL,
+        path BLOB NOT NULL, is_drawn INTEGER NOT NULL, comes TEXT, sequence INTEGER NOT NULL, result TEXT NOT NULL,
+        ended_ms INTEGER NOT NULL, PRIMARY KEY (digest, device)
+    ) WITHOUT ROWID;
+CREATE INDEX seat_by_device ON seat (device);
+CREATE INDEX seat_by_ring ON seat (digest, ring, leaf);
+CREATE INDEX seat_by_client ON seat (client);
+CREATE INDEX seat_that_is_drawn ON seat (digest, ring) WHERE is_drawn;
+CREATE TABLE stale (device TEXT PRIMARY KEY, client TEXT NOT NULL, mark INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE message (
         number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, spool TEXT NOT NULL,
         sequence INTEGER NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, received_ms INTEGER NOT NULL, body BLOB NOT NULL,
@@ -52,6 +79,7 @@ CREATE TABLE result (
         mode TEXT NOT NULL, sequence INTEGER NOT NULL, record TEXT NOT NULL, ended_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL
     );
 CREATE INDEX result_by_order ON result (ordered, device, number);
+CREATE INDEX result_in_order ON result (ordered, number);
 CREATE INDEX result_by_device ON result (device, sequence);
 CREATE INDEX result_by_client ON result (client, received_ms);
 CREATE TABLE fact (
@@ -113,6 +141,20 @@ INSERT INTO ring VALUES ('digest-order-acme', 0, 1, 'secret-of-acme');
 INSERT INTO ring VALUES ('digest-order-acme', 1, 1, 'secret-of-acme');
 INSERT INTO ring VALUES ('digest-order-globex', 0, 1, 'secret-of-globex');
 INSERT INTO ring VALUES ('digest-order-globex', 1, 1, 'secret-of-globex');
+INSERT INTO part VALUES ('sha256:85c466f30f550023d1cf551e4e19907442fb9d69a04cb7897de60cc0377c4f23', 'globex', 16, 1000);
+INSERT INTO part VALUES ('sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2', 'acme', 14, 1000);
+INSERT INTO part_bytes VALUES ('sha256:85c466f30f550023d1cf551e4e19907442fb9d69a04cb7897de60cc0377c4f23', X'7365637265742D6F662D676C6F626578');
+INSERT INTO part_bytes VALUES ('sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2', X'7365637265742D6F662D61636D65');
+INSERT INTO rollout VALUES ('digest-order-acme', 'sha256:c44049f744123b037c9a2c1f2abbfd697fc28284204b72524ffe1f5deb8d3968', 'sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2', 'running', 50000, 1000, NULL, 3);
+INSERT INTO rollout VALUES ('digest-order-globex', 'sha256:ac8b172e3ad5200c48c3ac4e64bec7404eb93e02d7053842de00570b332a4b9c', 'sha256:85c466f30f550023d1cf551e4e19907442fb9d69a04cb7897de60cc0377c4f23', 'running', 50000, 1000, NULL, 3);
+INSERT INTO rollout_ring VALUES ('digest-order-acme', 0, 1, 1000, NULL, 1, 0, 0, 0, 0, 2000);
+INSERT INTO rollout_ring VALUES ('digest-order-globex', 0, 1, 1000, NULL, 1, 0, 0, 0, 0, 2000);
+INSERT INTO rollout_part VALUES ('digest-order-acme', 'sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2');
+INSERT INTO rollout_part VALUES ('digest-order-globex', 'sha256:85c466f30f550023d1cf551e4e19907442fb9d69a04cb7897de60cc0377c4f23');
+INSERT INTO seat VALUES ('digest-order-acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'acme', 0, 0, X'70617468', 1, 'well', 1, 'digest-result-acme', 2000);
+INSERT INTO seat VALUES ('digest-order-globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'globex', 0, 0, X'70617468', 1, 'well', 1, 'digest-result-globex', 2000);
+INSERT INTO stale VALUES ('5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'globex', 2);
+INSERT INTO stale VALUES ('822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'acme', 2);
 INSERT INTO message VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', '00000000000000aa', 1, 'result', 'sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2', 2000, X'7365637265742D6F662D61636D65');
 INSERT INTO message VALUES (2, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', '00000000000000aa', 2, 'record', 'sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2', 2000, X'7365637265742D6F662D61636D65');
 INSERT INTO message VALUES (3, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', '00000000000000aa', 1, 'result', 'sha256:85c466f30f550023d1cf551e4e19907442fb9d69a04cb7897de60cc0377c4f23', 2000, X'7365637265742D6F662D676C6F626578');
@@ -129,7 +171,7 @@ INSERT INTO ticket VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e
 INSERT INTO ticket VALUES (2, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'disk', 'open', 'secret-of-globex', 'secret-of-globex', 1, 3000, 3000);
 INSERT INTO notification VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'told', 'secret-of-acme', 3000);
 INSERT INTO notification VALUES (2, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'told', 'secret-of-globex', 3000);
-INSERT INTO audit VALUES (1, 3000, 'tested', 'sha256:5825a6def2c2502f67a1cdc084fd8970252e58c0ed84158cc16b4836b15c4c3c', 'none', 'sha256:ce3da992fa30cb2ec475496afb4faca81cad783a370af118590f8874f8bb03a9');
-INSERT INTO audit VALUES (2, 3000, 'tested', 'sha256:7169ff7acfbf27c0847ff0f73d34a52b71e84881edfd0d4eca65bab30df9bc8c', 'sha256:ce3da992fa30cb2ec475496afb4faca81cad783a370af118590f8874f8bb03a9', 'sha256:ae8b13905bdd77642774b24576ba0e4d9051a74e5798a2e02270c3216409843a');
-INSERT INTO audit_detail VALUES (1, 'acme', 'technician secret-of-acme secret-of-acme', 'b92665824380d504c78b8a69e5d7e38f', '{"text":"secret-of-acme"}');
-INSERT INTO audit_detail VALUES (2, 'globex', 'technician secret-of-globex secret-of-globex', '050d95ca0737fb5af34f20b399f13b27', '{"text":"secret-of-globex"}');
+INSERT INTO audit VALUES (1, 3000, 'tested', 'sha256:46399ebab926e5c974ac179a03a007fe2cb48f5447eddb502d4e88600dd6320b', 'none', 'sha256:09706f18b123b8513d125bbc9f1ff2a481469afb15a541d3dce723fb414ec415');
+INSERT INTO audit VALUES (2, 3000, 'tested', 'sha256:4a0292f708130e1aceaf740f00e6cd4f63021d9be6869f9a0c207556dab8a713', 'sha256:09706f18b123b8513d125bbc9f1ff2a481469afb15a541d3dce723fb414ec415', 'sha256:c37792502e9d98cd4ba6a2ec6d000deffbb28531215779e0fcd0da42f8c436d4');
+INSERT INTO audit_detail VALUES (1, 'acme', 'technician secret-of-acme secret-of-acme', '671363b481edd0cc378fe54e3cb1e97b', '{"text":"secret-of-acme"}');
+INSERT INTO audit_detail VALUES (2, 'globex', 'technician secret-of-globex secret-of-globex', 'fdea24402454249a21acd3e9c080894f', '{"text":"secret-of-globex"}');
