@@ -13,6 +13,7 @@ mod mailboxes;
 mod orders;
 mod page;
 mod parts;
+mod reached;
 mod readers;
 mod results;
 mod rollouts;

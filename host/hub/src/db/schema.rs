@@ -81,6 +81,10 @@ const FIRST: &str = "
     CREATE INDEX seat_by_ring ON seat (digest, ring, leaf);
     CREATE INDEX seat_by_client ON seat (client);
     CREATE INDEX seat_that_is_drawn ON seat (digest, ring) WHERE is_drawn;
+    CREATE TABLE reached (
+        digest TEXT NOT NULL, device TEXT NOT NULL, client TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (digest, device)
+    ) WITHOUT ROWID;
+    CREATE INDEX reached_by_time ON reached (at_ms);
     CREATE TABLE stale (device TEXT PRIMARY KEY, client TEXT NOT NULL, mark INTEGER NOT NULL) WITHOUT ROWID;
 
     CREATE TABLE message (
@@ -149,7 +153,7 @@ pub(crate) enum Seen {
 }
 
 /// Every table, and who sees what of it. A test fails where one is missing.
-pub(crate) const TABLES: [(&str, Seen); 27] = [
+pub(crate) const TABLES: [(&str, Seen); 28] = [
     ("setting", Seen::ByNobody),
     ("client", Seen::OfClient),
     ("site", Seen::OfClient),
@@ -168,6 +172,7 @@ pub(crate) const TABLES: [(&str, Seen); 27] = [
     ("rollout_ring", Seen::OfClients),
     ("rollout_part", Seen::OfClients),
     ("seat", Seen::OfClient),
+    ("reached", Seen::OfClient),
     ("stale", Seen::OfClient),
     ("result", Seen::OfClient),
     ("message", Seen::OfClient),

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Device, Exchange as _, Whom};
+use fleet::WATCHED_MS;
 use model::Digest;
 
 use super::Delivery;
 use super::mailbox::{self, Shared};
+use super::reach::Watched;
 use crate::db::{Stale, View};
 use crate::scope::Held;
 use crate::{Error, Scope, fail};
@@ -32,6 +34,8 @@ struct With {
     expected: u64,
     bytes: Vec<u8>,
     names: Vec<String>,
+    /// Orders of one technician alone that it is shown.
+    counts: Vec<String>,
 }
 
 impl Delivery {
@@ -46,6 +50,7 @@ impl Delivery {
             let most = batch.len();
             let (done, changed) = self.post.hub.db.write_now(move |change| {
                 let (mut done, mut changed) = (0, Vec::new());
+                change.forget_reached(now_ms.saturating_sub(WATCHED_MS))?;
                 for it in &batch {
                     let device = &it.stale.device;
                     if let Some(with) = &it.with {
@@ -58,6 +63,9 @@ impl Delivery {
                         };
                         if replaced.is_err() {
                             continue;
+                        }
+                        for order in &with.counts {
+                            change.reach(&with.client, order, device, now_ms)?;
                         }
                         changed.push(device.clone());
                     }
@@ -82,14 +90,16 @@ impl Delivery {
         let hub = Arc::clone(&self.post.hub);
         let mut shared: BTreeMap<Option<String>, Shared> = BTreeMap::new();
         let mut plugins: BTreeMap<String, Digest> = BTreeMap::new();
+        let mut watched = Watched::default();
         let stale = hub.db.read(&Scope::of_hub(), |view| view.stale(BATCH))?;
         // Orders are read before: what is read of them is kept.
         for order in hub.db.read(&Scope::of_hub(), |view| seated_orders(view, &stale))? {
             let plugin = self.known(&order)?.body.plugin.digest;
+            self.watch(&mut watched, &order, now_ms)?;
             plugins.insert(order, plugin);
         }
         hub.db.read(&Scope::of_hub(), |view| {
-            stale.into_iter().map(|stale| one(view, stale, &mut shared, &plugins, now_ms)).collect()
+            stale.into_iter().map(|stale| one(view, stale, (&mut shared, &mut watched), &plugins, now_ms)).collect()
         })
     }
 
@@ -120,7 +130,7 @@ fn seated_orders(view: &View<'_>, stale: &[Stale]) -> Result<BTreeSet<String>, E
 fn one(
     view: &View<'_>,
     stale: Stale,
-    shared: &mut BTreeMap<Option<String>, Shared>,
+    (shared, watched): (&mut BTreeMap<Option<String>, Shared>, &mut Watched),
     plugins: &BTreeMap<String, Digest>,
     now_ms: u64,
 ) -> Result<Filled, Error> {
@@ -133,6 +143,7 @@ fn one(
     };
     let own = mailbox::own(view, &stale.device, &served.key)?;
     let seated = if served.is_member { view.seated(&stale.device)? } else { Vec::new() };
+    let (seated, counts) = watched.keep(&stale.device, seated);
     let (bytes, names) = mailbox::write(shared, &own, &seated, plugins)?;
     let found = view.mailbox(&stale.device)?;
     if found.as_ref().is_some_and(|it| it.bytes == bytes) {
@@ -141,5 +152,5 @@ fn one(
     let client = served.client.parse().map_err(|error| Error::unreadable("a device")(&error))?;
     let client = Scope::of_hub().hold(&client)?;
     let expected = found.map_or(0, |it| it.revision);
-    Ok(Filled { stale, with: Some(With { client, expected, bytes, names }) })
+    Ok(Filled { stale, with: Some(With { client, expected, bytes, names, counts }) })
 }

@@ -7,16 +7,18 @@ mod filling;
 mod known;
 mod mailbox;
 mod opening;
+mod reach;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::Device;
 use model::Digest;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::db::{Actor, RingStands, Rollout, RolloutState};
+use crate::db::{Actor, RingStands, Rollout, RolloutState, Whose};
 use crate::rollout::note;
 use crate::{Error, Post, Scope, fail};
 use known::Known;
@@ -39,6 +41,8 @@ pub struct Delivery {
     known: BTreeMap<String, Arc<Known>>,
     /// Certificates that did not show enough, by order: with which results of the sample, and until when that is not tried again.
     tried: BTreeMap<String, (Digest, u64)>,
+    /// Orders that were watched, and are no more: their devices were all looked at since.
+    freed: BTreeSet<String>,
     has_begun: bool,
 }
 
@@ -59,7 +63,7 @@ impl Delivery {
     /// Over a post. It reads what there is to do with its first step.
     pub fn new(post: Arc<Post>) -> Self {
         let (due, known, tried) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { post, due, known, tried, has_begun: false }
+        Self { post, due, known, tried, freed: BTreeSet::new(), has_begun: false }
     }
 
     /// Does all there is to do at this time. It blocks.
@@ -124,6 +128,7 @@ impl Delivery {
         self.due.remove(order);
         self.known.remove(order);
         self.tried.remove(order);
+        self.freed.remove(order);
     }
 
     /// Ends an order that is over, and opens its next ring where that may go. When to look again; nothing, where it does not run.
@@ -148,6 +153,15 @@ impl Delivery {
             return Ok(None);
         }
         let mut due_ms = crate::ms(known.body.expires);
+        match self.watched_until(order, now_ms)? {
+            Some(until_ms) if now_ms < until_ms => due_ms = due_ms.min(until_ms),
+            // Whoever was not shown it in its first hour is now.
+            Some(_) if self.freed.insert(order.to_owned()) => {
+                let name = order.to_owned();
+                hub.db.write_now(move |change| change.stale(Whose::Rollout(&name)))?;
+            }
+            _ => {}
+        }
         while let Some(ring) = next_ring(&rollout) {
             let opened = self.open(order, &known, &rollout, ring, now_ms)?;
             let Err(again_ms) = opened else {
@@ -179,4 +193,10 @@ fn ends(rollout: &Rollout, known: &Known, now_ms: u64) -> Option<RolloutState> {
 /// The first ring that waits, where the one before it goes.
 fn next_ring(rollout: &Rollout) -> Option<u32> {
     rollout.rings.iter().find(|ring| ring.state == RingStands::Waiting).map(|ring| ring.ring)
+}
+
+fn device(hex_of: &str) -> Option<Device> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(hex_of, &mut bytes).ok()?;
+    Some(Device::from(bytes))
 }

@@ -9,8 +9,8 @@ use serde_json::json;
 use trust::statement::Gate;
 use trust::{Signed, Time};
 
-use super::Delivery;
 use super::known::Known;
+use super::{Delivery, device};
 use crate::db::{Actor, Document, Rollout};
 use crate::rollout::{counters, note};
 use crate::{Error, Scope, fail};
@@ -143,10 +143,4 @@ fn met(gate: &Gate, known: &Known, counted: &Counters, now: Time) -> Met {
         // With those that are missing it may be fewer, once they no longer count.
         Judged::TooMany { .. } => Err(later(absent)),
     }
-}
-
-fn device(hex_of: &str) -> Option<Device> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(hex_of, &mut bytes).ok()?;
-    Some(Device::from(bytes))
 }

@@ -283,3 +283,47 @@ async fn who_watches_hears_of_a_change_when_it_comes() {
     tokio::time::timeout(Duration::from_secs(5), watching.changed()).await.unwrap();
     assert!(scene.rollout(&order).unwrap().version > version);
 }
+
+#[tokio::test]
+async fn one_technician_alone_reaches_ten_devices_until_somebody_had_the_time_to_see_it() {
+    let scene = Scene::new(14).await;
+    let devices = scene.devices();
+    let give = async |word: &str, by: &[&str], class: contract::Class| {
+        let order = super::order(word, &["acme"], "tess", &[]);
+        let mut body = trust::statement::read::<trust::statement::Order>(order.statement()).unwrap().body;
+        if class > contract::Class::L1 {
+            (body.mode, body.class_max) = (model::Mode::Enforce, class);
+        }
+        let order = super::signed("2026-11-22T12:00:00Z", &body, by);
+        let (digest, document) = (Digest::of(order.statement()).to_string(), Digest::of(&order.to_text()));
+        scene.put(order).await;
+        scene.hub().put_rollout(&digest, wish(&[&devices]), &tess()).await.unwrap();
+        scene.step(NOW_MS).await;
+        (digest, document)
+    };
+    let shown = async |document: &Digest| {
+        let mut shown = Vec::new();
+        for device in &devices {
+            let mailbox = scene.mailbox(device).await;
+            shown.extend(mailbox.orders.iter().any(|it| it.order == *document).then_some(*device));
+        }
+        shown
+    };
+    let (_, looks) = give("1", &["tess"], contract::Class::L1).await;
+    assert_eq!(shown(&looks).await.len(), 14, "what only looks is not bounded");
+    let (_, two) = give("2", &["tess", "boss"], contract::Class::L2).await;
+    assert_eq!(shown(&two).await.len(), 14, "two people meant it");
+    let (first, alone) = give("3", &["tess"], contract::Class::L2).await;
+    let ten = shown(&alone).await;
+    assert_eq!(ten.len(), 10);
+    let (_, more) = give("4", &["tess"], contract::Class::L2).await;
+    assert_eq!(shown(&more).await, ten, "all orders of that key together");
+    scene.hub().withdraw_rollout(&first, &tess()).await.unwrap();
+    scene.step(NOW_MS + MINUTE_MS).await;
+    let (_, again) = give("5", &["tess"], contract::Class::L2).await;
+    assert_eq!(shown(&again).await, ten, "what was taken back was shown all the same");
+    scene.step(NOW_MS + 59 * MINUTE_MS).await;
+    assert_eq!(shown(&more).await, ten);
+    scene.step(NOW_MS + 60 * MINUTE_MS).await;
+    assert_eq!(shown(&more).await.len(), 14, "by then everybody could see it");
+}

@@ -109,6 +109,7 @@ pub(crate) fn one_of_everything(change: &Change<'_>, client: &str) -> Result<(),
         replaces: Vec::new(),
     };
     change.put_rollout(&rollout, 1_000)?;
+    change.reach(&held, &rollout.order, &device, 1_000)?;
     let result = NewResult {
         digest: format!("digest-result-{client}"),
         order: order.digest,

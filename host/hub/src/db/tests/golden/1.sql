@@ -65,6 +65,10 @@ CREATE INDEX seat_by_device ON seat (device);
 CREATE INDEX seat_by_ring ON seat (digest, ring, leaf);
 CREATE INDEX seat_by_client ON seat (client);
 CREATE INDEX seat_that_is_drawn ON seat (digest, ring) WHERE is_drawn;
+CREATE TABLE reached (
+        digest TEXT NOT NULL, device TEXT NOT NULL, client TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (digest, device)
+    ) WITHOUT ROWID;
+CREATE INDEX reached_by_time ON reached (at_ms);
 CREATE TABLE stale (device TEXT PRIMARY KEY, client TEXT NOT NULL, mark INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE message (
         number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, spool TEXT NOT NULL,
@@ -153,6 +157,8 @@ INSERT INTO rollout_part VALUES ('digest-order-acme', 'sha256:a350aa34bafeb54325
 INSERT INTO rollout_part VALUES ('digest-order-globex', 'sha256:85c466f30f550023d1cf551e4e19907442fb9d69a04cb7897de60cc0377c4f23');
 INSERT INTO seat VALUES ('digest-order-acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'acme', 0, 0, X'70617468', 1, 'well', 1, 'digest-result-acme', 2000);
 INSERT INTO seat VALUES ('digest-order-globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'globex', 0, 0, X'70617468', 1, 'well', 1, 'digest-result-globex', 2000);
+INSERT INTO reached VALUES ('digest-order-acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'acme', 1000);
+INSERT INTO reached VALUES ('digest-order-globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'globex', 1000);
 INSERT INTO stale VALUES ('5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'globex', 2);
 INSERT INTO stale VALUES ('822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'acme', 2);
 INSERT INTO message VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', '00000000000000aa', 1, 'result', 'sha256:a350aa34bafeb5432544ced04ca4343b2a46d239ceb8f0f4ba9e71a7d307feb2', 2000, X'7365637265742D6F662D61636D65');
@@ -171,7 +177,7 @@ INSERT INTO ticket VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e
 INSERT INTO ticket VALUES (2, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'disk', 'open', 'secret-of-globex', 'secret-of-globex', 1, 3000, 3000);
 INSERT INTO notification VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'told', 'secret-of-acme', 3000);
 INSERT INTO notification VALUES (2, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'told', 'secret-of-globex', 3000);
-INSERT INTO audit VALUES (1, 3000, 'tested', 'sha256:46399ebab926e5c974ac179a03a007fe2cb48f5447eddb502d4e88600dd6320b', 'none', 'sha256:09706f18b123b8513d125bbc9f1ff2a481469afb15a541d3dce723fb414ec415');
-INSERT INTO audit VALUES (2, 3000, 'tested', 'sha256:4a0292f708130e1aceaf740f00e6cd4f63021d9be6869f9a0c207556dab8a713', 'sha256:09706f18b123b8513d125bbc9f1ff2a481469afb15a541d3dce723fb414ec415', 'sha256:c37792502e9d98cd4ba6a2ec6d000deffbb28531215779e0fcd0da42f8c436d4');
-INSERT INTO audit_detail VALUES (1, 'acme', 'technician secret-of-acme secret-of-acme', '671363b481edd0cc378fe54e3cb1e97b', '{"text":"secret-of-acme"}');
-INSERT INTO audit_detail VALUES (2, 'globex', 'technician secret-of-globex secret-of-globex', 'fdea24402454249a21acd3e9c080894f', '{"text":"secret-of-globex"}');
+INSERT INTO audit VALUES (1, 3000, 'tested', 'sha256:765841787977621ba8002bca3f68991c34eb1d96de547283975fc22b5bb40c85', 'none', 'sha256:6f92d9221e4c705dab48e8b2e5b7f83e20c1af7681a41a1088cd3c3a414f212d');
+INSERT INTO audit VALUES (2, 3000, 'tested', 'sha256:1c502c7fb33419b2371f91b07c49253aa5acf5dcc1fbd046ba4337828bd6c7cb', 'sha256:6f92d9221e4c705dab48e8b2e5b7f83e20c1af7681a41a1088cd3c3a414f212d', 'sha256:68bfd54f43da7b0eea22603fe2c1dac4161359a8b75fcc46888fd4acbb8d9f8a');
+INSERT INTO audit_detail VALUES (1, 'acme', 'technician secret-of-acme secret-of-acme', '1b10dd86183998622f99ce0f10949417', '{"text":"secret-of-acme"}');
+INSERT INTO audit_detail VALUES (2, 'globex', 'technician secret-of-globex secret-of-globex', 'c4892e7d579ba3adc5e3771f4fd6fa56', '{"text":"secret-of-globex"}');
