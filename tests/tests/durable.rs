@@ -46,6 +46,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/cli/src/source/stage.rs", "component", "says of what it was built: where it says less, it is built again"),
     ("host/cli/src/suspended/mod.rs", "forget", "what is left of a run that is over is swept by the next command"),
     ("host/cli/src/suspended/unit.rs", "remove", "what is left of a run that is over is swept by the next command"),
+    ("host/desk/src/hand.rs", "forget", "what is left of an order is none, and goes with a later one"),
     ("host/distribution/src/file.rs", "remove", "what goes is named by nobody any more, and is taken away again"),
     ("host/distribution/src/partial.rs", "start_over", "a download's digest is looked at before it is used"),
     ("host/distribution/src/partial.rs", "finish", "a download's digest is looked at before it is used"),

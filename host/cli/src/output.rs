@@ -120,11 +120,11 @@ pub(crate) fn listed<T: Tabled>(rows: &[T], value: &impl Serialize, context: &Co
     Ok(())
 }
 
-/// Rows as RFC 4180 has them. What a device wrote is text: a spreadsheet computes none of it.
+/// Rows as RFC 4180 has them, but for how lines end: as everywhere here. What a device wrote is text: a spreadsheet computes none of it.
 pub(crate) fn csv<T: Tabled>(rows: &[T]) -> String {
     let line = |cells: Vec<Cow<'_, str>>| cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(",");
     let head = line(T::headers());
-    [head].into_iter().chain(rows.iter().map(|row| line(row.fields()))).collect::<Vec<_>>().join("\r\n")
+    [head].into_iter().chain(rows.iter().map(|row| line(row.fields()))).collect::<Vec<_>>().join("\n")
 }
 
 fn csv_cell(text: &str) -> String {

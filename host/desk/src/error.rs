@@ -57,6 +57,11 @@ pub struct Wrong {
 }
 
 impl Error {
+    /// Whether the hub does not know what is asked: it is of another version.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Refused { status: 405, .. })
+    }
+
     /// Whether the hub says that there is no such thing.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })

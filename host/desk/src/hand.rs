@@ -89,6 +89,17 @@ impl Parcelled {
         file::write(path, &self.signed).map_err(|error| wrong(path, &error))
     }
 
+    /// Takes away what [`Parcelled::write`] wrote, the order last: what is left of one would be read as none.
+    pub(crate) fn forget(path: &Path) {
+        let (plugin, rollout) = beside_of(path);
+        let mut signatures = path.as_os_str().to_owned();
+        signatures.push(".sig");
+        for path in [rollout.as_path(), &plugin, Path::new(&signatures), path] {
+            // Done again with the next order.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// What [`Parcelled::write`] wrote, and others signed.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let signed = file::read(path).map_err(|error| wrong(path, &error))?;
@@ -182,7 +193,8 @@ impl Client {
     /// whoever answers.
     pub async fn rings(&self, order: &Order, digest: Digest) -> Result<Option<Vec<Vec<Device>>>, Error> {
         let rollout: Rollout = match self.get(&format!("/v1/orders/{digest}/rollout")).await {
-            Err(missing) if missing.is_missing() => return Ok(None),
+            // A hub that does not tell knows, and may not be asked.
+            Err(missing) if missing.is_missing() || missing.is_unknown() => return Ok(None),
             rollout => rollout?,
         };
         let device = |text: &String| {

@@ -12,6 +12,7 @@ mod error;
 mod hand;
 mod hub_file;
 mod inventory;
+mod kept;
 mod outcome;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use desk::{Again, Wanted};
+use desk::{Again, Parcelled, Wanted};
 
 use super::run::{End, How, Ordered, ordered};
 use super::watch::Looked;
@@ -53,7 +53,7 @@ struct Once {
 
 pub(crate) async fn rerun(args: &Rerun, context: &Context) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(context).await?;
-    let looked = Looked::counted(&desk, &args.order).await?;
+    let looked = Looked::counted(&desk, &args.order, context).await?;
     let failed = looked.outcome.failed();
     if failed.is_empty() {
         bail!("no device signed that it went badly: there is nothing to run again");
@@ -64,7 +64,7 @@ pub(crate) async fn rerun(args: &Rerun, context: &Context) -> anyhow::Result<Exi
 
 pub(crate) async fn undo(args: &Undo, context: &Context) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(context).await?;
-    let looked = Looked::counted(&desk, &args.order).await?;
+    let looked = Looked::counted(&desk, &args.order, context).await?;
     if looked.order.mode != model::Mode::Enforce {
         bail!("it was of the mode `{}`, and changed nothing", looked.order.mode.word());
     }
@@ -93,12 +93,15 @@ impl Once {
     }
 }
 
-/// The plugin of an order, as the hub has it in parts: its bytes are those that were ordered, or nothing is.
+/// The plugin of an order, as it was handed over from here, or as the hub has it in parts: its bytes are those that were ordered, or nothing is.
 async fn of_order(desk: &Desk, looked: &Looked, context: &Context) -> anyhow::Result<Ordered> {
     let wanted = &looked.order.plugin;
-    let found = desk.client.plugin_of(looked.digest).await;
+    let found = match Parcelled::kept(&context.state, looked.digest) {
+        Some(kept) => Ok((kept.plugin, kept.attachments)),
+        None => desk.client.plugin_of(looked.digest).await,
+    };
     let (bytes, signed) =
-        found.with_context(|| format!("{} {} is not at the hub any more", wanted.name, wanted.version))?;
+        found.with_context(|| format!("{} {} is neither kept here nor at the hub", wanted.name, wanted.version))?;
     if model::Digest::of(&bytes) != wanted.digest {
         bail!("what the hub has is not {} {}", wanted.name, wanted.version);
     }

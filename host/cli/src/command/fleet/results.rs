@@ -50,7 +50,7 @@ struct Told<'a> {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(context).await?;
-    let looked = Looked::counted(&desk, &args.order).await?;
+    let looked = Looked::counted(&desk, &args.order, context).await?;
     let listed = desk.client.inventory(&[]).await?;
     let hosts: BTreeMap<String, String> =
         listed.into_iter().filter_map(|it| Some((it.device.device, Facts::read(&it.facts).hostname?))).collect();

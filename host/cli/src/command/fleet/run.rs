@@ -250,6 +250,7 @@ impl End {
             return Ok(ExitCode::SUCCESS);
         }
         let given = desk.client.submit(&parcelled, &desk.trust).await?;
+        parcelled.keep(&context.state)?;
         let id = given.order().id.to_string();
         match context.output {
             Format::Json => output::json(&Given_ { id, order: given.digest(), preview: composed.preview })?,

@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(context).await?;
-    let looked = Looked::counted(&desk, &args.order).await?;
+    let looked = Looked::counted(&desk, &args.order, context).await?;
     let rings = super::show::rings(&looked.shown, &looked.outcome, looked.rings.as_deref());
     output::listed(&rings, &looked.told(), context)?;
     looked.finish(context)

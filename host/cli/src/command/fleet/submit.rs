@@ -31,7 +31,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         output::say(&format!("{} is handed over: {}", args.file.display(), handed.digest));
         return Ok(ExitCode::SUCCESS);
     }
-    let given = desk.client.submit(&Parcelled::read(&args.file)?, &desk.trust).await?;
+    let parcelled = Parcelled::read(&args.file)?;
+    let given = desk.client.submit(&parcelled, &desk.trust).await?;
+    parcelled.keep(&context.state)?;
     output::text(&given.order().id.to_string());
     match args.watch {
         true => watch::look_on(&desk, given.digest(), context).await,

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use desk::{About, Client, Outcome, Shown};
+use desk::{About, Client, Outcome, Parcelled, Shown};
 use fleet::Device;
 use model::Digest;
 use model::outcome::exit;
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
 
 /// Until nothing more comes of it.
 pub(super) async fn look_on(desk: &Desk, digest: Digest, context: &Context) -> anyhow::Result<ExitCode> {
-    let mut looked = Looked::at(desk, digest).await?;
+    let mut looked = Looked::at(desk, digest, context).await?;
     let mut last = String::new();
     loop {
         looked.catch_up(desk).await?;
@@ -92,17 +92,20 @@ fn told_to_people(told: &Told<'_>) -> String {
 
 impl Looked {
     /// At an order, with nothing counted yet.
-    pub(super) async fn at(desk: &Desk, digest: Digest) -> anyhow::Result<Self> {
+    pub(super) async fn at(desk: &Desk, digest: Digest, context: &Context) -> anyhow::Result<Self> {
         let (_, order) = desk.client.order(digest).await?;
-        let rings = desk.client.rings(&order, digest).await?;
+        let rings = match Parcelled::kept(&context.state, digest) {
+            Some(kept) => Some(kept.rings),
+            None => desk.client.rings(&order, digest).await?,
+        };
         let shown = desk.client.shown(digest).await?;
         Ok(Self { digest, order, rings, shown, outcome: Outcome::default(), after: 0 })
     }
 
     /// With all that came by now.
-    pub(super) async fn counted(desk: &Desk, named: &str) -> anyhow::Result<Self> {
+    pub(super) async fn counted(desk: &Desk, named: &str, context: &Context) -> anyhow::Result<Self> {
         let digest = desk.client.find_order(named).await?;
-        let mut looked = Self::at(desk, digest).await?;
+        let mut looked = Self::at(desk, digest, context).await?;
         looked.catch_up(desk).await?;
         Ok(looked)
     }

@@ -49,12 +49,17 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         if !against.is_empty() {
             return Err(crate::keys::refused(&against).into());
         }
-        let rings = desk.client.rings(&old, row.digest).await?;
-        let Some(rings) = rings else {
-            output::say(&format!("note: {} was not handed out: it is left as it is", old.id));
-            continue;
+        let (rings, plugin, attachments) = match Parcelled::kept(&context.state, row.digest) {
+            Some(kept) => (kept.rings, kept.plugin, kept.attachments),
+            None => {
+                let Some(rings) = desk.client.rings(&old, row.digest).await? else {
+                    output::say(&format!("note: the hub does not tell whose {} is: it is left as it is", old.id));
+                    continue;
+                };
+                let (plugin, attachments) = desk.client.plugin_of(row.digest).await?;
+                (rings, plugin, attachments)
+            }
         };
-        let (plugin, attachments) = desk.client.plugin_of(row.digest).await?;
         let signed = technician::sign(&new, &signers, args.yes, context)?;
         let given = desk
             .client
