@@ -110,3 +110,51 @@ fn what_is_wrong_with_a_hub_is_said() {
     fs::write(&config, text).unwrap();
     assert_eq!(wrong(&msp.remit, &folder), []);
 }
+
+/// Has a client be there with something of its own, as if its devices had been.
+fn with_client(folder: &Path, client: &str) {
+    let script = "import sqlite3, sys\n\
+        file, client = sys.argv[1:]\n\
+        base = sqlite3.connect(file)\n\
+        base.execute('INSERT INTO client VALUES (?, 1, 365)', [client])\n\
+        base.execute(\"INSERT INTO ticket VALUES (NULL, ?, 'device', 'key', 'open', ?, 'body', 1, 1, 1)\", [client, 'secret-of-' + client])\n\
+        base.commit()";
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    let ran = python.args(["-c", script]).arg(folder.join("hub.db")).arg(client).status().unwrap();
+    assert!(ran.success());
+}
+
+#[test]
+fn a_client_is_exported_and_erased_and_nothing_of_it_is_left() {
+    let msp = Msp::new();
+    let folder = msp.folder.join("hub");
+    make(&msp, &folder);
+    ["acme", "globex"].iter().for_each(|client| with_client(&folder, client));
+    let in_hub =
+        |rest: &[&str]| msp.run(&[&["hub", rest[0], "--folder", folder.to_str().unwrap()], &rest[1..]].concat());
+    let hub = Hub::start(&msp.remit, &folder);
+    in_hub(&["export", "acme", "acme.jsonl"]).expect(0);
+    let file = msp.folder.join("acme.jsonl");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "it is somebody's data");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("secret-of-acme") && !text.contains("globex"), "{text}");
+    assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["table"].is_string()));
+    let twice = in_hub(&["export", "acme", "acme.jsonl"]).expect(1);
+    assert!(twice.stderr.contains("acme.jsonl"), "{twice}");
+    let nobody = in_hub(&["export", "nobody", "nobody.jsonl"]).expect(1);
+    assert!(nobody.stderr.contains("no such client"), "{nobody}");
+    // What runs has more of it than the file.
+    let while_it_runs = in_hub(&["erase", "acme"]).expect(1);
+    assert!(while_it_runs.stderr.contains("stop it first"), "{while_it_runs}");
+    let second = in_hub(&["run"]).expect(1);
+    assert!(second.stderr.contains("stop it first"), "{second}");
+    hub.stop();
+    let holds =
+        |text: &str| fs::read(folder.join("hub.db")).unwrap().windows(text.len()).any(|it| it == text.as_bytes());
+    assert!(holds("secret-of-acme"), "the control");
+    in_hub(&["erase", "acme"]).expect(0);
+    assert!(!holds("secret-of-acme") && holds("secret-of-globex"));
+    let again = in_hub(&["erase", "acme"]).expect(1);
+    assert!(again.stderr.contains("no such client"), "{again}");
+    assert_eq!(wrong(&msp.remit, &folder), []);
+}

@@ -1,6 +1,8 @@
 mod backup;
 mod choose;
 mod doctor;
+mod erase;
+mod export;
 mod init;
 mod openapi;
 mod restore;
@@ -33,6 +35,8 @@ enum Hub {
     Backup(backup::Args),
     Restore(restore::Args),
     Doctor(doctor::Args),
+    Export(export::Args),
+    Erase(erase::Args),
     Openapi(openapi::Args),
 }
 
@@ -48,6 +52,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
         Hub::Backup(args) => backup::run(args, folder, context),
         Hub::Restore(args) => restore::run(args, folder),
+        Hub::Export(args) => export::run(args, folder, context),
+        Hub::Erase(args) => erase::run(args, folder, context),
         Hub::Doctor(args) => doctor::run(args, folder, context),
         Hub::Openapi(args) => openapi::run(args),
     }

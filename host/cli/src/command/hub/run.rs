@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::server::{self, Desk, Limits};
-use hub::{Hub, Post, api};
+use hub::{Delivery, Hub, Post, api};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +25,7 @@ pub(crate) fn run(_: &Args, folder: &Path, context: &Context) -> anyhow::Result<
     // A device holds a connection: as many files as the system lets this process have.
     let files = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files });
+    let _alone = Hub::alone(folder)?;
     let hub = Arc::new(Hub::open(folder, Arc::clone(&context.clock))?);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(hub, context))?;
     Ok(ExitCode::SUCCESS)
@@ -32,9 +33,16 @@ pub(crate) fn run(_: &Args, folder: &Path, context: &Context) -> anyhow::Result<
 
 async fn serve(hub: Arc<Hub>, context: &Context) -> anyhow::Result<()> {
     let post = Arc::new(Post::new(Arc::clone(&hub)));
+    let delivery = Delivery::new(Arc::clone(&post)).run();
     let (exchange, admission) = (Arc::clone(&post), post);
-    let desk = Desk::new(exchange, admission, hub.ca().digest(), Arc::clone(&context.clock));
-    let routes = api::router(Arc::clone(&hub)).merge(server::routes(Arc::new(desk)));
+    let desk = Arc::new(Desk::new(exchange, admission, hub.ca().digest(), Arc::clone(&context.clock)));
+    let leaving = Arc::downgrade(&desk);
+    hub.when_retired(move |device| {
+        if let Some(desk) = leaving.upgrade() {
+            desk.end(device);
+        }
+    });
+    let routes = api::router(Arc::clone(&hub)).merge(server::routes(desk));
     let listen = hub.config().listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("the hub cannot listen at {listen}"))?;
     let tls = Arc::new(hub.ca().tls()?);
@@ -52,6 +60,7 @@ async fn serve(hub: Arc<Hub>, context: &Context) -> anyhow::Result<()> {
     tokio::select! {
         () = server::serve(listener, tls, routes, Limits::default()) => {}
         () = chores => {}
+        () = delivery => anyhow::bail!("what carries orders to devices ended: this is a defect of remit"),
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
