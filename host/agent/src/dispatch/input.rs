@@ -8,7 +8,7 @@ use model::{Outcome, RunId};
 use serde_json::{Map, Value};
 
 use super::told::Told;
-use crate::{Device, Elapsed, Notice, Order, Priority, Reason, RebootTold, Run, Touched, Tripped};
+use crate::{Calendars, Device, Elapsed, Notice, Order, Priority, Reason, RebootTold, Run, Touched, Tripped};
 
 /// When something is put before the dispatcher.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +102,8 @@ pub struct Placed {
     pub order: Order,
     /// The highest class of what its runs may use; windows are for classes.
     pub class: Class,
+    /// Windows that hold beside its own and the device's: those of whoever ordered it.
+    pub calendars: Vec<Calendars>,
 }
 
 /// A run that somebody asks for.

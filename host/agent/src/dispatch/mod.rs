@@ -215,7 +215,16 @@ impl Dispatcher {
         }
         while let Some(id) = self.queue.next(self.clocks.steady_ms()) {
             if let Err(reason) = self.admits(id, turn) {
-                self.drop_waiting(id, NotRun::Refused(reason), turn);
+                let order = self.queue.get(id).and_then(|run| run.order().map(str::to_owned));
+                let why = NotRun::Refused(reason);
+                let is_put_off = why.is_put_off();
+                self.drop_waiting(id, why, turn);
+                let standing =
+                    order.filter(|_| is_put_off).and_then(|name| Some((self.standing.get_mut(&name)?, name)));
+                if let Some((standing, name)) = standing {
+                    standing.put_off(turn.now_ms);
+                    turn.orders.insert(name);
+                }
                 continue;
             }
             let stage = Stage::UnderWay { since_ms: turn.now_ms, is_cancelled: false };

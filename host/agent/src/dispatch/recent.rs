@@ -50,7 +50,7 @@ impl Recent {
         };
         let chain = match &run.origin {
             Origin::Event { event, .. } => event.chain.clone(),
-            Origin::Hand | Origin::Schedule { .. } => Vec::new(),
+            Origin::Hand | Origin::Schedule { .. } | Origin::Once { .. } => Vec::new(),
         };
         let order = run.order().map(str::to_owned);
         self.runs.push(RecentRun { run: run.id, order, start_ms, end_ms: None, chain, effects: Vec::new() });

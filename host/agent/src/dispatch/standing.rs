@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::input::Placed;
 use super::told::{Told, What};
+use crate::schedule::permit::{Permit, Written};
 use crate::{
-    Against, Decision, Device, Elapsed, Manner, Notice, Occasion, Occupancy, Order, Origin, Reason, Rule, RuleDecision,
-    RuleLook, RuleState, Schedule, State, Tripped, Watch, text,
+    Against, Decision, Device, Elapsed, Look, Manner, NotFired, Notice, Occasion, Occupancy, Order, Origin, Reason,
+    Rule, RuleDecision, RuleLook, RuleState, Schedule, State, Tripped, Watch, text,
 };
 
 /// The form of what is written.
@@ -19,6 +20,9 @@ const RECENT_MAX: usize = 32;
 
 /// How long is remembered what an order did that is gone: if it comes back, it does nothing twice, and its budget is not new.
 const GONE_MS: i64 = 31 * 86_400_000;
+
+/// How long an order that runs one time waits after it was let go on, and was not after all.
+const PUT_OFF_MS: i64 = 300_000;
 
 /// How often is kept at most what sources notice without a decision, such as each event of a burst.
 const KEEP_MS: i64 = 1_000;
@@ -53,6 +57,7 @@ pub(crate) struct InForce {
 enum Trigger {
     Schedule(Box<Schedule>),
     Event(Box<Rule>),
+    Once(Box<Permit>),
 }
 
 /// What an order's trigger decided.
@@ -75,6 +80,9 @@ pub(crate) struct Kept {
     watch: Option<Watch>,
     #[serde(default)]
     spent: Spent,
+    /// Of an order that runs one time: whether its run is, or was, in the queue, or will never be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_fired: bool,
     /// Since when the order is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gone_ms: Option<i64>,
@@ -117,7 +125,10 @@ impl Spent {
 impl InForce {
     /// Reads the order's trigger for this device; or says all that speaks against it.
     fn new(placed: &Placed, device: &Device) -> Result<Self, Vec<String>> {
-        let Placed { name, order, class } = placed;
+        let Placed { name, order, class, calendars } = placed;
+        let mut device = device.clone();
+        device.calendars.extend(calendars.iter().cloned());
+        let device = &device;
         let trigger = match &order.occasion {
             Occasion::Schedule(trigger) => {
                 let mut trigger = trigger.clone();
@@ -130,6 +141,17 @@ impl InForce {
                 trigger.expires = trigger.expires.or_else(|| order.expires_ms.map(text::moment_text));
                 Trigger::Event(Box::new(Rule::new(&trigger, name, *class, device).map_err(|bad| bad.0)?))
             }
+            Occasion::Once => {
+                let expires = order.expires_ms.map(text::moment_text);
+                let (zone, mut problems) = (jiff::tz::TimeZone::UTC, Vec::new());
+                let written =
+                    Written { start: None, expires: expires.as_deref(), allowed: &[], blackout: &[], zone: &zone };
+                let permit = Permit::read(&written, *class, device, &mut problems);
+                if !problems.is_empty() {
+                    return Err(problems);
+                }
+                Trigger::Once(Box::new(permit))
+            }
         };
         Ok(Self { order: order.clone(), trigger })
     }
@@ -139,6 +161,7 @@ impl InForce {
         match &self.trigger {
             Trigger::Schedule(schedule) => schedule.admits(now_ms),
             Trigger::Event(rule) => rule.admits(now_ms),
+            Trigger::Once(permit) => permit.admits(now_ms),
         }
     }
 
@@ -148,20 +171,21 @@ impl InForce {
             (Trigger::Schedule(schedule), _) => schedule.against(now_ms, occupancy),
             (Trigger::Event(rule), Some(state)) => rule.against(state, now_ms, occupancy),
             (Trigger::Event(_), None) => Vec::new(),
+            (Trigger::Once(permit), _) => permit.against(now_ms).into_iter().collect(),
         }
     }
 
     pub(crate) fn schedule(&self) -> Option<&Schedule> {
         match &self.trigger {
             Trigger::Schedule(schedule) => Some(schedule),
-            Trigger::Event(_) => None,
+            Trigger::Event(_) | Trigger::Once(_) => None,
         }
     }
 
     /// What it waits for.
     pub(crate) fn watch(&self) -> Option<&Watch> {
         match &self.trigger {
-            Trigger::Schedule(_) => None,
+            Trigger::Schedule(_) | Trigger::Once(_) => None,
             Trigger::Event(rule) => Some(rule.watch()),
         }
     }
@@ -195,6 +219,10 @@ impl Standing {
         let has_changed = match &in_force.trigger {
             Trigger::Schedule(_) => self.place_schedule(was_gone, now_ms),
             Trigger::Event(rule) => self.place_rule(rule, now_ms),
+            Trigger::Once(_) => {
+                (self.kept.schedule, self.kept.watch) = (None, None);
+                self.kept.rule.take().is_some()
+            }
         };
         self.order = Some(in_force);
         self.wake_ms = Some(now_ms);
@@ -292,6 +320,11 @@ impl Standing {
                 self.wake_ms = rule.wake_ms(state, now_ms);
                 (decisions.into_iter().map(|it| of_rule(name, now_ms, it)).collect::<Vec<_>>(), false)
             }
+            (Trigger::Once(permit), kept) if notice.is_none() => {
+                let (verdicts, wake_ms) = once(name, permit, &mut kept.is_fired, &look.look);
+                self.wake_ms = wake_ms;
+                (verdicts, false)
+            }
             _ => return (Vec::new(), false),
         };
         self.looked = Some(clocks);
@@ -316,8 +349,17 @@ impl Standing {
 
     /// What its rule waits for may have come, such as the end of a run.
     pub(crate) fn look_soon(&mut self, now_ms: i64) {
-        if self.order.as_ref().is_some_and(|it| it.watch().is_some()) {
+        let waits = |it: &InForce| it.watch().is_some() || matches!(it.trigger, Trigger::Once(_));
+        if self.order.as_ref().is_some_and(waits) {
             self.wake_ms = Some(now_ms);
+        }
+    }
+
+    /// Its one run did not start after all: it is due again, a while later.
+    pub(crate) fn put_off(&mut self, now_ms: i64) {
+        if self.order.as_ref().is_some_and(|it| matches!(it.trigger, Trigger::Once(_))) {
+            self.kept.is_fired = false;
+            self.wake_ms = Some(now_ms.saturating_add(PUT_OFF_MS));
         }
     }
 
@@ -382,6 +424,31 @@ impl Standing {
         }
         self.recent.push_back(told);
     }
+}
+
+/// What becomes of an order that runs one time, and when to look again.
+fn once(name: &str, permit: &Permit, is_fired: &mut bool, look: &Look) -> (Vec<Verdict>, Option<i64>) {
+    let now_ms = look.now_ms;
+    if *is_fired {
+        return (Vec::new(), None);
+    }
+    let reason = match permit.admits(now_ms) {
+        // Whoever lets it go on has it looked at.
+        Ok(()) if look.is_paused => return (Vec::new(), permit.expires_ms),
+        Ok(()) => {
+            *is_fired = true;
+            let origin = Origin::Once { order: name.to_owned() };
+            return (vec![Verdict::Fire { origin, manner: Manner::Start, start_ms: now_ms }], None);
+        }
+        Err(reason) => reason,
+    };
+    if reason != Reason::Expired {
+        let opens_ms = permit.opens_ms(now_ms);
+        return (Vec::new(), opens_ms.into_iter().chain(permit.expires_ms).min());
+    }
+    *is_fired = true;
+    let not = NotFired { reason, count: 1, first_ms: now_ms, last_ms: now_ms };
+    (vec![Verdict::Other(What::NotFired(not))], None)
 }
 
 fn of_schedule(name: &str, decision: Decision) -> Verdict {

@@ -43,6 +43,8 @@ pub(super) struct Form {
     schedule: Option<Box<Trigger>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Box<EventTrigger>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    once: bool,
     priority: Priority,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry: Option<Retry>,
@@ -160,14 +162,19 @@ impl Form {
     }
 
     fn occasion(&mut self, problems: &mut impl Report) -> Option<Occasion> {
-        let occasion = match (self.schedule.take(), self.event.take()) {
-            (Some(trigger), None) => Occasion::Schedule(trigger),
-            (None, Some(trigger)) => Occasion::Event(trigger),
-            (Some(_), Some(_)) => {
+        let occasion = match (self.schedule.take(), self.event.take(), self.once) {
+            (None, None, true) => return Some(Occasion::Once),
+            (_, _, true) => {
+                problems.add("once", "the order has another occasion too: write one order for each");
+                return None;
+            }
+            (Some(trigger), None, false) => Occasion::Schedule(trigger),
+            (None, Some(trigger), false) => Occasion::Event(trigger),
+            (Some(_), Some(_), false) => {
                 problems.add("event", "the order has `[schedule]` too: write one order for each");
                 return None;
             }
-            (None, None) => {
+            (None, None, false) => {
                 if !problems.was_written("schedule") && !problems.was_written("event") {
                     problems.add("schedule", "it is missing: when the order runs, either `[schedule]` or `[event]`");
                 }
@@ -184,6 +191,7 @@ impl Form {
                 let bad = Rule::new(trigger, "", Class::L0, &Device::default()).err().map(|bad| bad.0);
                 ("event", &trigger.expires, bad.unwrap_or_default())
             }
+            Occasion::Once => return Some(occasion),
         };
         if self.expires.is_some() && expires.is_some() {
             problems.add(&format!("{table}.expires"), "the order has `expires` too: one of them is enough");
@@ -217,9 +225,10 @@ impl TryFrom<Form> for Order {
 
 impl From<Order> for Form {
     fn from(order: Order) -> Self {
-        let (schedule, event) = match order.occasion {
-            Occasion::Schedule(trigger) => (Some(trigger), None),
-            Occasion::Event(trigger) => (None, Some(trigger)),
+        let (schedule, event, once) = match order.occasion {
+            Occasion::Schedule(trigger) => (Some(trigger), None, false),
+            Occasion::Event(trigger) => (None, Some(trigger), false),
+            Occasion::Once => (None, None, true),
         };
         Self {
             format: Some(FORMAT),
@@ -229,6 +238,7 @@ impl From<Order> for Form {
             mode: Some(order.mode),
             schedule,
             event,
+            once,
             priority: order.priority,
             retry: order.retry,
             budget: order.runs_per_day.map(|runs_per_day| Budget { runs_per_day }),

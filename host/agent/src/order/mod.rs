@@ -78,6 +78,8 @@ pub enum Occasion {
     Schedule(Box<Trigger>),
     /// When something is noticed.
     Event(Box<EventTrigger>),
+    /// One time, as soon as windows let it.
+    Once,
 }
 
 /// Before which other runs a run begins. Whoever waits rises by one for every ten minutes.

@@ -65,6 +65,11 @@ pub enum Origin {
         /// What the plugin sees.
         event: Box<RuleEvent>,
     },
+    /// An order that runs one time.
+    Once {
+        /// The order's name.
+        order: String,
+    },
 }
 
 impl Origin {
@@ -72,7 +77,7 @@ impl Origin {
     pub fn order(&self) -> Option<&str> {
         match self {
             Self::Hand => None,
-            Self::Schedule { order, .. } | Self::Event { order, .. } => Some(order),
+            Self::Schedule { order, .. } | Self::Event { order, .. } | Self::Once { order } => Some(order),
         }
     }
 
@@ -80,7 +85,7 @@ impl Origin {
     pub(crate) fn told(&self) -> Self {
         match self {
             Self::Event { order, event } => Self::Event { order: order.clone(), event: Box::new(event.told()) },
-            Self::Hand | Self::Schedule { .. } => self.clone(),
+            Self::Hand | Self::Schedule { .. } | Self::Once { .. } => self.clone(),
         }
     }
 }
@@ -149,6 +154,11 @@ impl NotRun {
             Self::Draining => "draining",
             Self::NeverStarted => "never-started",
         }
+    }
+
+    /// Whether an order that runs one time waits again, for a window or for a word that lets it go on.
+    pub fn is_put_off(&self) -> bool {
+        matches!(self, Self::Refused(reason) if reason.is_of_time() || *reason == Reason::Paused)
     }
 }
 

@@ -210,8 +210,14 @@ impl<'a> Device<'a> {
 
     fn reloaded(&self) -> Input {
         let placed = self.orders.iter().filter(|(name, _)| self.placed.contains(*name));
-        let orders =
-            placed.map(|(name, order)| Placed { name: name.clone(), order: order.clone(), class: Class::L2 }).collect();
+        let orders = placed
+            .map(|(name, order)| Placed {
+                name: name.clone(),
+                order: order.clone(),
+                class: Class::L2,
+                calendars: Vec::new(),
+            })
+            .collect();
         Input::Reloaded { orders, device: agent::Device::default(), facts: serde_json::Map::new() }
     }
 

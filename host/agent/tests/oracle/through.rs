@@ -49,7 +49,7 @@ impl Through {
         let head = format!("format = 1\nplugin = \"p\"\ndigest = \"sha256:{digest}\"\nmode = \"detect\"\n[schedule]\n");
         let document = agent::Order::from_toml(order.name, &format!("{head}{}", order.trigger)).unwrap();
         let mut through = Self {
-            placed: Placed { name: order.name.to_owned(), order: document, class: order.class },
+            placed: Placed { name: order.name.to_owned(), order: document, class: order.class, calendars: Vec::new() },
             device: order.device(key),
             dispatcher: Dispatcher::restore([], Limits::default(), now_ms).dispatcher,
             kept: BTreeMap::new(),

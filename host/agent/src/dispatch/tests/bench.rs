@@ -77,8 +77,12 @@ impl Bench {
     }
 
     pub(super) fn with(orders: &[(&str, Order)], limits: Limits) -> Self {
-        let placed =
-            |(name, order): &(&str, Order)| Placed { name: (*name).to_owned(), order: order.clone(), class: Class::L2 };
+        let placed = |(name, order): &(&str, Order)| Placed {
+            name: (*name).to_owned(),
+            order: order.clone(),
+            class: Class::L2,
+            calendars: Vec::new(),
+        };
         let now_ms = ms("01T00:30");
         let mut bench = Self {
             dispatcher: Dispatcher::restore([], limits, now_ms).dispatcher,

@@ -4,6 +4,7 @@ mod bench;
 mod ends;
 mod events;
 mod line;
+mod once;
 mod orders;
 mod restarts;
 mod rows;

@@ -3,10 +3,11 @@
 use crate::rows;
 
 const PAGE: &str = include_str!("../../../DISPATCH.md");
-const TESTS: [&str; 6] = [
+const TESTS: [&str; 7] = [
     include_str!("ends.rs"),
     include_str!("events.rs"),
     include_str!("line.rs"),
+    include_str!("once.rs"),
     include_str!("orders.rs"),
     include_str!("restarts.rs"),
     include_str!("../../reboot/tests.rs"),
