@@ -31,7 +31,13 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/backends/src/files/linux/quarantine.rs", "sync", "has the disk know what its callers did beside a point"),
     ("host/backends/src/files/linux/remove.rs", "erase_level", "`erase` calls it between two points"),
     ("host/backends/src/patch/linux/jobs.rs", "take", "for a person to read: the job's document is what counts"),
+    (
+        "host/cli/src/agent/executor/member/parcels.rs",
+        "read_list",
+        "is of no plugin that is fetched: it is taken away again",
+    ),
     ("host/cli/src/agent/install/step.rs", "remove", "done again by the next `uninstall`"),
+    ("host/cli/src/agent/joined.rs", "forget", "done again by the next `leave`"),
     ("host/cli/src/agent/network/serve.rs", "listen", "a socket that nobody listens at any more"),
     ("host/cli/src/agent/socket.rs", "listen", "a socket that nobody listens at any more"),
     ("host/cli/src/agent/socket.rs", "drop", "a socket that nobody listens at any more"),
@@ -57,7 +63,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/store/src/holder.rs", "drop", "a lock's name says nothing"),
     ("host/store/src/reserve.rs", "release", "nothing is in it"),
     ("host/store/src/reserve.rs", "take", "nothing is in it"),
-    ("host/store/src/whole.rs", "sync_folder", "`write` calls it after its last point"),
+    ("host/store/src/whole.rs", "sync_folder", "`replace` calls it after its last point"),
 ];
 
 /// Crates that run on a device.

@@ -20,6 +20,8 @@ pub struct Joined {
     pub device: String,
     /// Whether somebody still has to sign whose it is.
     pub state: State,
+    /// The MSP's first root statement with its signatures, as one text: whoever joins knows its digest.
+    pub root: String,
 }
 
 impl Hub {
@@ -73,7 +75,9 @@ impl Hub {
             })
             .await?;
         self.stirs.mailboxes();
-        Ok(Joined { device: named, state })
+        let pin = self.trust().pin().to_string();
+        let root = self.db.read(&Scope::of_hub(), move |view| view.document(&pin))?;
+        Ok(Joined { device: named, state, root: String::from_utf8_lossy(&root).into_owned() })
     }
 }
 

@@ -8,8 +8,17 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::fail;
 
+/// The same for what only its owner may read, from its first byte on.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    replace(path, bytes, true)
+}
+
 /// Writes a file in place of an older one. Durable when it returns.
 pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    replace(path, bytes, false)
+}
+
+fn replace(path: &Path, bytes: &[u8], is_private: bool) -> std::io::Result<()> {
     // What is no file, such as /dev/stdout, cannot be replaced by one.
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return std::fs::write(path, bytes);
@@ -24,7 +33,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = File::create_new(&unfinished)?;
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if is_private {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let mut file = options.open(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fail::point("whole.before-change");
@@ -50,7 +65,20 @@ fn sync_folder(_: &Path) -> std::io::Result<()> {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use super::write;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::{write, write_private};
+
+    #[test]
+    fn what_is_private_is_its_owner_s_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
+        write(&path, b"open").unwrap();
+        assert_ne!(mode(), 0o600, "the control");
+        write_private(&path, b"secret").unwrap();
+        assert_eq!((mode(), std::fs::read(&path).unwrap()), (0o600, b"secret".to_vec()));
+    }
 
     #[test]
     fn threads_take_turns() {

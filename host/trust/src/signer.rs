@@ -98,6 +98,14 @@ impl Signer {
         Ok(Self(Way::Agent { agent, key }))
     }
 
+    /// The key as OpenSSH writes a private one, without a passphrase; none of one that an agent has.
+    pub fn to_openssh(&self) -> Result<Option<Zeroizing<String>>, Error> {
+        match &self.0 {
+            Way::File(key) => Ok(Some(key.to_openssh(LineEnding::LF)?)),
+            Way::Agent { .. } => Ok(None),
+        }
+    }
+
     /// Its public half.
     pub fn key(&self) -> Result<Key, Error> {
         match &self.0 {

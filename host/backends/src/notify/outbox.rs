@@ -24,6 +24,8 @@ pub(super) const LANES: &str = "notify-lane";
 const HOUR_MS: u64 = 3_600_000;
 /// How long an alert that nobody resolves or repeats stays open.
 const ALERT_MS_MAX: u64 = 90 * 24 * HOUR_MS;
+/// How many alerts are read at once.
+const PAGE: u32 = 200;
 /// How often a write is tried again because somebody else's came first: each time, somebody got on.
 const TRIES_MAX: u32 = 100;
 
@@ -90,6 +92,22 @@ impl Outbox {
     pub fn new(shared: &Shared) -> Self {
         let policy = Arc::new(shared.policy.notify.clone());
         Self { store: Arc::clone(&shared.store), clock: Arc::clone(&shared.clock), policy }
+    }
+
+    /// What somebody was told and is not over yet, by its key.
+    pub fn alerts(&self) -> Result<Vec<(String, Alert)>, Error> {
+        let (mut alerts, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.store.list(ALERTS, "", &after, PAGE, self.clock.now_ms());
+            let page = page.map_err(|error| errors::store(&error))?;
+            let Some(last) = page.last() else { return Ok(alerts) };
+            after.clone_from(&last.key);
+            for document in page {
+                let alert = serde_json::from_str(&document.value);
+                let alert = alert.map_err(|error| errors::failed("alert", format!("`{}`: {error}", document.key)))?;
+                alerts.push((document.key, alert));
+            }
+        }
     }
 
     pub(super) fn document(&self, collection: &str, key: &str) -> Result<Option<Document>, Error> {

@@ -6,6 +6,8 @@ use agent::{Step, Told};
 use anyhow::bail;
 use store::{Decision, Expected, Store, Value, Write};
 
+use super::executor::Rows;
+
 /// The dispatcher's states, by its keys.
 const STATES: &str = "agent";
 
@@ -37,9 +39,9 @@ impl Durable {
         }
     }
 
-    /// Writes all that follows from a step, or nothing. It is durable when this returns.
-    pub(crate) fn write(&self, step: &Step, now_ms: u64) -> anyhow::Result<()> {
-        if step.changed.is_empty() && step.told.is_empty() {
+    /// Writes all that follows from a step, and what goes with it, or nothing. It is durable when this returns.
+    pub(crate) fn write(&self, step: &Step, rows: &Rows, now_ms: u64) -> anyhow::Result<()> {
+        if step.changed.is_empty() && step.told.is_empty() && rows.is_empty() {
             return Ok(());
         }
         let state = |(key, value): (&String, &Option<String>)| Write {
@@ -57,7 +59,7 @@ impl Durable {
                 kept: DECISIONS_KEPT,
             })
         };
-        let writes: Vec<Write> = step.changed.iter().map(state).collect();
+        let writes: Vec<Write> = step.changed.iter().map(state).chain(rows.writes()).collect();
         let decisions: anyhow::Result<Vec<Decision>> = step.told.iter().map(decision).collect();
         match self.0.decide(&writes, decisions?, now_ms)? {
             Ok(()) => Ok(()),
@@ -87,14 +89,14 @@ mod tests {
         step.changed.insert("order/night".to_owned(), Some("{}".to_owned()));
         step.told =
             vec![told(5, "night", What::Placed), told(5, "night", What::Paused), told(6, "nights", What::Placed)];
-        durable.write(&step, 5).unwrap();
+        durable.write(&step, &Rows::default(), 5).unwrap();
         assert_eq!(durable.states(6).unwrap(), [("order/night".to_owned(), "{}".to_owned())]);
         let log = |count| durable.decisions("night", count).unwrap().into_iter().map(|it| it.what).collect::<Vec<_>>();
         assert_eq!(log(9), [What::Paused, What::Placed]);
         assert_eq!(log(1), [What::Paused]);
         let mut gone = Step::default();
         gone.changed.insert("order/night".to_owned(), None);
-        Durable::new(store).write(&gone, 7).unwrap();
+        Durable::new(store).write(&gone, &Rows::default(), 7).unwrap();
         assert_eq!(durable.states(8).unwrap(), []);
     }
 }

@@ -5,6 +5,7 @@ mod begin;
 mod causes;
 mod events;
 mod explain;
+mod member;
 mod owner;
 mod rebooting;
 mod settings;
@@ -36,11 +37,13 @@ use crate::job::{Against, Job};
 use crate::machine::Machine;
 
 use causes::Doings;
+use member::{Fleet, Refusal};
 use owner::{Known, Owner};
 use rebooting::Rebooting;
 use traces::Traces;
 
 pub(crate) use begin::begin;
+pub(in crate::agent) use member::Rows;
 pub(crate) use settings::Settings;
 
 /// How much is taken together into one commit.
@@ -81,6 +84,8 @@ enum Happened {
     People(u32),
     /// The machine did not go down.
     NotDown(String),
+    /// What the device says of itself.
+    Facts(Box<::fleet::Facts>),
 }
 
 /// The executor, at work.
@@ -121,6 +126,13 @@ pub(crate) struct Executor {
     /// What came to nothing, by reason.
     not_run: BTreeMap<String, u64>,
     looked_ms: u64,
+    /// The hub that this device joined, where it joined one.
+    fleet: Option<Box<Fleet>>,
+    /// What is to be made durable with the dispatcher's next step.
+    rows: Rows,
+    /// This device's own orders, as they were read last.
+    local: Vec<(String, agent::Order)>,
+    facts_asked: member::FactsAsked,
     _listening: Listening,
     _lock: std::fs::File,
 }
@@ -219,7 +231,8 @@ impl Executor {
     /// How long nothing may happen.
     fn at_latest(&self, supervisor: &Supervisor) -> Option<Duration> {
         let is_suspended = self.dispatcher.runs().any(|run| run.stage == agent::Stage::Suspended);
-        let of_commit = (!is_empty(&self.pending)).then_some(COMMIT_AGAIN_AFTER);
+        let has_pending = !is_empty(&self.pending) || !self.rows.is_empty();
+        let of_commit = has_pending.then_some(COMMIT_AGAIN_AFTER);
         let of_suspended = is_suspended.then_some(SUSPENDED_ASKED_EVERY);
         let of_stop = self.stopping_since.map(|since| DRAIN_TIME_MAX.saturating_sub(since.elapsed()));
         [
@@ -228,6 +241,7 @@ impl Executor {
             of_stop.map(|left| left.max(Duration::from_secs(1))),
             supervisor.alive_every(),
             self.reboot_looks_in(),
+            self.fleet_wakes_in(),
         ]
         .into_iter()
         .flatten()
@@ -254,11 +268,15 @@ impl Executor {
                     self.reload();
                 }
                 self.step(Input::Looked);
+                self.look_at_fleet_in_time();
+                self.look_at_facts(false);
+                self.look_at_said();
             }
             Happened::Reload => self.reload(),
             Happened::RebootWanted(request) => self.reboot_wanted(*request),
             Happened::People(people) => self.people_counted(people),
             Happened::NotDown(why) => self.not_down(why),
+            Happened::Facts(facts) => self.facts_found(*facts),
             Happened::Stop if self.stopping_since.is_some() => self.cancel_all(),
             Happened::Stop => {
                 tracing::info!("the agent is told to end: what is under way comes to its end");
@@ -281,7 +299,12 @@ impl Executor {
         self.traces.ended(run, outcome);
         self.tidy.notify_one();
         let (touched, data) = self.left_by(run);
+        let may_change = self.dispatcher.runs().any(|it| it.id == run && it.changes());
         self.step(Input::Ended { run, outcome, touched, data });
+        self.look_at_said();
+        if may_change {
+            self.look_at_facts(true);
+        }
         if outcome == Outcome::Suspended {
             self.ask_for_reboot();
         }
@@ -291,19 +314,27 @@ impl Executor {
     fn step(&mut self, input: Input) {
         let now = Now { now_ms: self.now_ms(), elapsed: self.stopwatch.lap() };
         self.looked_ms = self.context.clock.now_ms();
-        let mut owner =
-            Owner { known: &self.known, machine: &self.machine, now_ms: self.looked_ms, refused: Vec::new() };
+        let mut owner = Owner {
+            known: &self.known,
+            machine: &self.machine,
+            fleet: self.fleet.as_deref(),
+            now_ms: self.looked_ms,
+            refused: Vec::new(),
+            by_fleet: Vec::new(),
+        };
         let step = self.dispatcher.step(input, now, &mut owner);
-        let refused = owner.refused;
+        let Owner { refused, by_fleet, .. } = owner;
         self.refused.extend(refused);
+        self.tell_fleet(&step.told, &by_fleet);
         self.wake_ms = step.wake_ms;
         merge(&mut self.pending, step);
     }
 
     /// Makes durable what follows, and does it. What cannot be made durable is not done, and tried again.
     fn write_down(&mut self) {
+        self.settle_fleet();
         let now_ms = self.context.clock.now_ms();
-        let written = tokio::task::block_in_place(|| self.durable.write(&self.pending, now_ms));
+        let written = tokio::task::block_in_place(|| self.durable.write(&self.pending, &self.rows, now_ms));
         if let Err(error) = written {
             let why = format!("{error:#}");
             if self.problems.insert("state".to_owned(), vec![why.clone()]).is_none() {
@@ -313,8 +344,10 @@ impl Executor {
         }
         self.problems.remove("state");
         self.record_refused();
+        self.rows = Rows::default();
         let step = std::mem::take(&mut self.pending);
         self.act(step);
+        self.tell_waiter();
     }
 
     fn now_ms(&self) -> i64 {
@@ -322,7 +355,7 @@ impl Executor {
     }
 
     fn is_over(&self) -> bool {
-        self.stopping_since.is_some() && self.under_way.is_empty() && is_empty(&self.pending)
+        self.stopping_since.is_some() && self.under_way.is_empty() && is_empty(&self.pending) && self.rows.is_empty()
     }
 }
 

@@ -12,6 +12,7 @@ mod durable;
 pub(crate) mod executor;
 mod idle;
 pub(crate) mod install;
+pub(crate) mod joined;
 pub(crate) mod log;
 pub(crate) mod network;
 mod orders;

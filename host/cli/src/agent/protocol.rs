@@ -2,7 +2,7 @@
 
 use std::io;
 
-use model::{Ended, RunId};
+use model::{Digest, Ended, RunId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -43,6 +43,78 @@ pub(crate) enum Ask {
         #[serde(default)]
         after: Option<u64>,
     },
+    /// Where the hub is; nothing, where this device joined none.
+    Hub,
+    /// A session of that hub for a key, signed by the device.
+    Session { hub: Digest, key: trust::Key },
+    /// Things came over the line. What is had, and what to fetch, is answered; also to whoever brings nothing.
+    Came { things: Vec<Thing> },
+    /// Messages were taken by the hub, and how the line is. What is to be told next is answered, once there is something.
+    Say { acks: Vec<bus::Ack>, line: LineIs },
+    /// This device joined a hub, or left it.
+    Joined,
+}
+
+/// Something that came over the line. Nobody believes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "thing", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Thing {
+    /// The mailbox, which is text; empty, where nothing was ever put into it.
+    Mailbox { text: String },
+    /// A document by the digest by which it was asked for, as base64.
+    Document { digest: Digest, bytes: String },
+    /// The hub has no such document.
+    Missing { digest: Digest },
+}
+
+/// How the line is, for whoever asks how the agent is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct LineIs {
+    /// What is wrong with it; none, where the last request was answered.
+    pub(crate) trouble: Option<String>,
+}
+
+/// Where the hub is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct HubIs {
+    /// In the order in which they are tried.
+    pub(crate) addresses: Vec<String>,
+    /// Whose certificates it has.
+    pub(crate) authorities: Vec<Digest>,
+}
+
+/// What is wanted of the line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Wanted {
+    /// The mailbox that is had.
+    pub(crate) has: Option<Digest>,
+    /// Documents to fetch.
+    pub(crate) fetch: Vec<Digest>,
+}
+
+/// What is to be told the hub.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ToSay {
+    /// The first of what waits.
+    pub(crate) messages: Vec<Said>,
+    /// How many wait.
+    pub(crate) waiting: u64,
+    /// What is wanted of the line.
+    pub(crate) wanted: Wanted,
+}
+
+/// A message. All that a device says is text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Said {
+    pub(crate) spool: bus::Spool,
+    pub(crate) sequence: u64,
+    pub(crate) kind: trust::Name,
+    pub(crate) body: String,
 }
 
 /// Where the plugin of a hand run comes from.
@@ -86,9 +158,18 @@ pub(crate) enum Told {
 }
 
 impl Ask {
-    /// Whether the half that speaks to the network may ask it: it learns what it passes on, and moves nothing.
+    /// Whether the half that speaks to the network may ask it: it learns what it passes on, and moves nothing. What it hands over,
+    /// from a hub that nobody believes, is looked at as if anybody had.
     pub(crate) fn is_for_anybody(&self) -> bool {
-        matches!(self, Self::Metrics | Self::Traces { .. })
+        matches!(
+            self,
+            Self::Metrics
+                | Self::Traces { .. }
+                | Self::Hub
+                | Self::Session { .. }
+                | Self::Came { .. }
+                | Self::Say { .. }
+        )
     }
 }
 

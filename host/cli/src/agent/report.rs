@@ -16,6 +16,9 @@ pub(crate) struct Status {
     pub(crate) since_ms: u64,
     /// Whether it is about to end, and starts nothing more.
     pub(crate) is_draining: bool,
+    /// The hub that this device joined.
+    #[serde(default)]
+    pub(crate) hub: Option<HubRow>,
     /// The reboot that a run waits for.
     #[serde(default)]
     pub(crate) reboot: Option<RebootRow>,
@@ -33,6 +36,33 @@ pub(crate) struct Status {
     pub(crate) not_run: BTreeMap<String, u64>,
     /// What is wrong, by what it is wrong with: a file, an order, a state.
     pub(crate) problems: BTreeMap<String, Vec<String>>,
+}
+
+/// How it stands with the hub.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct HubRow {
+    pub(crate) address: String,
+    /// The fingerprint of this device's key.
+    pub(crate) device: String,
+    /// Whose it is; none, where nobody has signed that yet.
+    pub(crate) client: Option<String>,
+    pub(crate) site: Option<String>,
+    pub(crate) tags: Vec<String>,
+    /// What is wrong with the line; none, where it answers.
+    pub(crate) trouble: Option<String>,
+    /// When it last answered, in milliseconds since 1970.
+    pub(crate) heard_ms: Option<u64>,
+    /// Orders that began and run one time.
+    pub(crate) under_way: usize,
+    /// Orders that stand.
+    pub(crate) standing: usize,
+    /// Orders that wait, for a time, a word or a ring before theirs.
+    pub(crate) waiting: usize,
+    /// Messages that the hub does not have yet.
+    pub(crate) to_say: usize,
+    /// Messages that had to go for others since the agent began.
+    pub(crate) lost: u64,
 }
 
 /// A reboot that a run was granted and waits for.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use contract::run::{LogLevel, Mode};
 use model::event::FORMAT;
 use model::{Digest, Ended, Event, Grants, Limits, Outcome, Started, event};
-use runtime::Observer;
+use runtime::{Observer, Recorder, UndoRequest};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +82,23 @@ pub(crate) async fn run(
     let found = subject.find(job, context)?;
     let _machine = take(job.mode, &cancel, context).await?;
     job.perform(found, machine, observer, cancel, context).await
+}
+
+/// Takes back what an earlier run did, as a run of its own.
+pub(crate) async fn undo(
+    earlier: RunId,
+    request: UndoRequest,
+    machine: &Machine,
+    cancel: &CancellationToken,
+    context: &Context,
+) -> anyhow::Result<Ended> {
+    let _machine = take(Mode::Enforce, cancel, context).await?;
+    if cancel.is_cancelled() {
+        bail!("it was stopped before anything was taken back");
+    }
+    let events = machine.store.events(earlier)?;
+    let recorder: Box<dyn Recorder> = Box::new(machine.store.begin(request.run)?);
+    Ok(runtime::undo(&events, request, &machine.device, &context.clock, recorder).await?)
 }
 
 /// A run that could not be, or not to its end, has a record with an end all the same; one by hand, where it began. It waits until

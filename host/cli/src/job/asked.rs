@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use artifact::Plugin;
-use model::{Plan, RunId, event};
+use model::{Digest, Plan, RunId, event};
 use runtime::Request;
 use serde_json::{Map, Value};
 use store::Store;
@@ -19,7 +19,11 @@ impl Job {
         let parameters = plugin
             .parameters(self.given.clone())
             .with_context(|| format!("`{}` takes{}", manifest.plugin.name, takes(&manifest.parameters)))?;
-        let plan = self.plan.map(|run| plan(&machine.store, run, plugin, &parameters)).transpose()?;
+        let planned = match self.plan_digest {
+            Some(digest) => Some(planned(&machine.store, digest)?),
+            None => self.plan,
+        };
+        let plan = planned.map(|run| plan(&machine.store, run, plugin, &parameters)).transpose()?;
         if plan.is_some() && self.mode != contract::run::Mode::Enforce {
             bail!("`--plan` ties an enforce run to a dry run: add `--mode enforce`");
         }
@@ -36,6 +40,22 @@ impl Job {
             cancel: CancellationToken::new(),
             resumed: None,
         })
+    }
+}
+
+/// How many of the latest runs are looked through for a plan that an order names.
+const PLANNED_MAX: u32 = 1_000;
+
+/// The dry run on this device that came to this plan.
+fn planned(store: &Store, digest: Digest) -> anyhow::Result<RunId> {
+    let runs = store.runs(PLANNED_MAX)?;
+    let is_it = |it: &&store::Summary| it.ended.as_ref().is_some_and(|ended| ended.plan_digest == Some(digest));
+    match runs.iter().find(is_it) {
+        Some(found) => Ok(found.run),
+        None => {
+            let reason = format!("no dry run on this device came to the plan {digest} (no-plan)");
+            Err(Refused::because(vec![reason]).into())
+        }
     }
 }
 

@@ -40,6 +40,21 @@ pub(crate) fn check_resumed(plugin: &Plugin, grants: &Grants, mode: Mode, machin
     if against.is_empty() { Ok(()) } else { Err(refusal(against, machine)) }
 }
 
+/// Whether a run risks more than its order lets it: what a command risks, host policy says, and whoever ordered it does not know.
+pub(super) fn check_class(
+    plugin: &Plugin,
+    grants: &Grants,
+    (mode, most): (Mode, Class),
+    machine: &Machine,
+) -> Result<(), Refused> {
+    let Asked { class, interface, .. } = Asked::of(plugin, grants, mode, machine);
+    if mode != Mode::Enforce || class <= most {
+        return Ok(());
+    }
+    let reason = format!("`{interface}` is {class} here, and the order's `class-max` is {most} (beyond-order)");
+    Err(Refused::because(vec![reason]))
+}
+
 /// A run, in the words that policy asks about.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {

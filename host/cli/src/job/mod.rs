@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use contract::Class;
 use contract::run::{Mode, Trigger};
 use model::capability::Capability;
-use model::{Ended, Grants, Outcome, RunId};
+use model::{Digest, Ended, Grants, Outcome, RunId};
 use runtime::{Observer, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -50,6 +51,12 @@ pub(crate) struct Job {
     pub(crate) limits: Vec<(String, String)>,
     /// The dry run whose plan it is tied to.
     pub(crate) plan: Option<RunId>,
+    /// The same by the digest of its plan, as an order has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) plan_digest: Option<Digest>,
+    /// What a run may risk at most, where an order says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) class_max: Option<Class>,
     /// Whether the record keeps all that a replay needs.
     pub(crate) recording: bool,
     pub(crate) device: Device,
@@ -73,6 +80,12 @@ impl Job {
             true => (plugin, None),
             false => grant::by_approval(self, (plugin, &statements), origin, &request, machine, context)?,
         };
+        if let Some(most) = self.class_max
+            && let Some(grants) = &granted
+        {
+            device::check_class(&plugin, grants, (self.mode, most), machine)
+                .map_err(|refused| grant::record_refusal(refused, &plugin, &request, machine, context))?;
+        }
         let declared = Declared::of(&plugin, &path);
         let ended = execute(&self.allow, &declared, granted, &request, machine, observer, context).await?;
         if ended.outcome == Outcome::Suspended {

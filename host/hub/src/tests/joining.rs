@@ -40,6 +40,8 @@ async fn both_keys_sign_that_a_device_joins_and_the_token_counts() {
         assert_eq!(join(device, "token", &["token", device]).await.unwrap().state, State::Pending, "{device}");
     }
     assert!(join("c", "token", &["token", "c"]).await.is_err(), "two of two");
+    let root = trust::Signed::from_text(join("a", "token", &["token", "a"]).await.unwrap().root.as_bytes()).unwrap();
+    assert_eq!(root, super::root(), "whoever joins gets what they are to pin");
     // A technician says whose it is.
     world.hub.put_document(assignment(1, "a", "acme", "tess"), &asker("tess", &["acme"])).await.unwrap();
     let scope = asker("tess", &["acme"]).scope;

@@ -26,6 +26,17 @@ impl Executor {
                     answer: Arc::new(answer),
                 });
             }
+            Ask::Say { acks, line } => return self.say(&acks, line, answer),
+            Ask::Hub => value(self.hub()),
+            Ask::Session { hub, key } => self.session(hub, key),
+            Ask::Came { things } => self.things_came(things).and_then(value),
+            Ask::Joined => {
+                self.reopen_fleet();
+                self.place();
+                self.tell_facts();
+                self.look_at_said();
+                self.promise().map(|()| Value::Null)
+            }
             Ask::Status => self.status(),
             Ask::Orders => self.orders(),
             Ask::Explain { order, count } => self.explain(&order, count).and_then(value),
@@ -60,6 +71,7 @@ impl Executor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             since_ms: self.since_ms,
+            hub: self.fleet.as_ref().map(|fleet| fleet.row(crate::keys::now(&self.context))),
             is_draining: self.stopping_since.is_some() || self.drains_for_reboot(),
             reboot: self.reboot_row(),
             is_paused: self.dispatcher.is_paused(""),
@@ -101,7 +113,7 @@ impl Executor {
     }
 
     /// Whoever is told that it is so may rely on it.
-    fn promise(&mut self) -> anyhow::Result<()> {
+    pub(super) fn promise(&mut self) -> anyhow::Result<()> {
         self.write_down();
         match self.problems.get("state") {
             Some(why) => bail!("it cannot be written down, and is forgotten if the agent ends: {}", why.join("; ")),

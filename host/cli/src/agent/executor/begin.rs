@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::member::{FactsAsked, Fleet, Rows};
 use super::owner::{Known, Reading};
 use super::tidy::keep_tidy;
 use super::{Executor, Happened, Inbox, Settings};
@@ -76,6 +77,15 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
     let tools = sources::Asked::from(&machine.device.backends);
     let around = sources::Surroundings::new(Arc::clone(&context.clock), folder, tools);
     let watchers = Watchers::new(around, notices);
+    let fleet = match Fleet::open(&context, &machine).await {
+        Ok(fleet) => fleet.map(Box::new),
+        Err(error) => {
+            let why = format!("{error:#}");
+            tracing::error!(why, "nothing is made of what the hub says");
+            problems.insert("hub".to_owned(), vec![why]);
+            None
+        }
+    };
     let tidy = Arc::new(Notify::new());
     // An earlier agent may have left something.
     tidy.notify_one();
@@ -106,12 +116,20 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         traces: super::Traces::default(),
         not_run: BTreeMap::new(),
         looked_ms: now_ms,
+        fleet,
+        rows: Rows::default(),
+        local: Vec::new(),
+        facts_asked: FactsAsked::default(),
         inbox: Inbox::new(inbox, asked, noticed, changes)?,
         context,
         _listening: listening,
         _lock: lock,
     };
+    // What stood stands again, before anybody is told which orders there are.
+    executor.look_at_fleet();
     executor.reload();
+    executor.tell_facts();
+    executor.look_at_said();
     for run in restored.under_way {
         executor.give_back(&run)?;
     }
@@ -145,6 +163,7 @@ impl Executor {
             Ok(machine) => self.machine = Arc::new(Machine { store: Arc::clone(&self.machine.store), ..machine }),
             Err(error) => drop(self.problems.insert("policy".to_owned(), vec![format!("{error:#}")])),
         }
+        self.believe_anew();
         let read = match orders::read(&self.settings.orders) {
             Ok(read) => read,
             Err(error) => {
@@ -158,18 +177,27 @@ impl Executor {
             tracing::error!(file, problems = problems.join("; "), "an order cannot be read");
             self.problems.insert(format!("order {file}"), problems);
         }
-        let mut reading = Reading::new(&self.context, &self.machine, &self.settings.device);
-        let orders = read.orders.into_iter().map(|(name, order)| {
-            let class = reading.class(&name, &order);
-            Placed { name, order, class }
+        self.local = read.orders.into_iter().collect();
+        self.place();
+        self.look_at_reboot_now();
+        self.look_at_fleet();
+    }
+
+    /// Puts all orders that stand before the dispatcher, with their plugins as they are now: this device's own, and those of the fleet.
+    pub(super) fn place(&mut self) {
+        let device = self.device();
+        let mut reading = Reading::new(&self.context, &self.machine, &device);
+        let local = self.local.iter().map(|(name, order)| {
+            let class = reading.class(name, order);
+            Placed { name: name.clone(), order: order.clone(), class, calendars: Vec::new() }
         });
-        let orders = orders.collect();
+        let mut orders: Vec<Placed> = local.collect();
+        orders.extend(self.placed_of_fleet(|name, order| reading.class(name, order)));
         self.known = reading.known;
         let device = agent::Device { key: self.key(), calendars: self.machine.policy.device.calendars() };
         let facts = self.facts();
         self.step(Input::Reloaded { orders, device, facts });
         self.watch();
-        self.look_at_reboot_now();
     }
 
     /// A secret of this device that never changes: its place in jitters follows from it.

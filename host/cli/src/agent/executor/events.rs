@@ -33,7 +33,7 @@ impl Executor {
     pub(super) fn watch(&mut self) {
         let watched = self.dispatcher.names().filter_map(|name| match &self.dispatcher.order(name)?.occasion {
             Occasion::Event(trigger) => Some((name.to_owned(), trigger.watch.clone())),
-            Occasion::Schedule(_) => None,
+            Occasion::Schedule(_) | Occasion::Once => None,
         });
         let watched: BTreeMap<String, Watch> = watched.collect();
         self.watchers.watch(watched);
@@ -42,11 +42,12 @@ impl Executor {
     /// What a filter sees of the device.
     pub(super) fn facts(&self) -> Map<String, Value> {
         let id = backends::device::device_id(&self.machine.device.shared).map(|id| id.to_string()).unwrap_or_default();
-        let device = &self.settings.device;
+        let device = self.device();
+        let place = self.fleet.as_ref().and_then(|fleet| fleet.place(crate::keys::now(&self.context)));
         let facts = json!({
             "id": id,
             "client": device.client.as_ref().map(trust::Name::as_str).unwrap_or_default(),
-            "site": self.settings.site,
+            "site": place.map_or_else(|| self.settings.site.clone(), |place| place.site.to_string()),
             "tags": device.tags().collect::<Vec<_>>(),
             "os": std::env::consts::OS,
         });

@@ -66,6 +66,7 @@ impl Executor {
         let occasion = match &order.occasion {
             Occasion::Schedule(trigger) => format!("{} {}", trigger.cron, trigger.zone),
             Occasion::Event(trigger) => watched(&trigger.watch),
+            Occasion::Once => "one time".to_owned(),
         };
         let has_expired = explained.against.iter().any(|it| it.reason == agent::Reason::Expired);
         let state = match (has_expired, explained.tripped.is_some(), self.dispatcher.is_paused(name)) {
@@ -135,6 +136,7 @@ impl Executor {
             "window" | "blackout" => {
                 let late = match &order.occasion {
                     Occasion::Schedule(_) => "a firing outside them is left out",
+                    Occasion::Once => "it waits for one",
                     Occasion::Event(_) => "what lasts waits for one, what is over by then is left out",
                 };
                 format!(
@@ -151,6 +153,7 @@ impl Executor {
             _ => match &order.occasion {
                 Occasion::Schedule(trigger) => of_schedule(code, trigger)?,
                 Occasion::Event(trigger) => of_event(code, trigger)?,
+                Occasion::Once => return None,
             },
         })
     }
@@ -170,6 +173,7 @@ fn validity(order: &Order) -> String {
     let (start, expires) = match &order.occasion {
         Occasion::Schedule(trigger) => (&trigger.start, &trigger.expires),
         Occasion::Event(trigger) => (&trigger.start, &trigger.expires),
+        Occasion::Once => (&None, &None),
     };
     let expires = expires.clone().or_else(|| {
         let ms = u64::try_from(order.expires_ms?).ok()?;
@@ -291,6 +295,7 @@ fn due(origin: &Origin) -> (String, Option<Times>) {
     let once = |ms: i64| Some(Times { count: 1, first_ms: ms, last_ms: ms });
     match origin {
         Origin::Hand => ("somebody asked for it".to_owned(), None),
+        Origin::Once { .. } => ("it runs one time".to_owned(), None),
         Origin::Schedule { firing, .. } if firing.is_late => {
             ("it is due; it was missed, and is made up for".to_owned(), once(firing.nominal_ms))
         }

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use agent::{Order, Reason, Run, Shell};
 use contract::Class;
 use model::{Outcome, RunId, policy};
+use trust::Time;
 
-use super::Executor;
+use super::{Executor, Fleet, Refusal};
 use crate::agent::runner;
 use crate::context::Context;
 use crate::installed::Plugins;
@@ -76,9 +77,13 @@ impl<'a> Reading<'a> {
 pub(super) struct Owner<'a> {
     pub(super) known: &'a Known,
     pub(super) machine: &'a Machine,
+    /// Who ordered from afar, and may have stopped it since.
+    pub(super) fleet: Option<&'a Fleet>,
     pub(super) now_ms: u64,
     /// What was refused, with all that speaks against it.
     pub(super) refused: Vec<(Run, Vec<Against>)>,
+    /// What whoever ordered it does not want any more.
+    pub(super) by_fleet: Vec<(RunId, Refusal)>,
 }
 
 impl Shell for Owner<'_> {
@@ -89,6 +94,13 @@ impl Shell for Owner<'_> {
     fn permits(&mut self, run: &Run, order: Option<&Order>) -> Result<(), Reason> {
         // Whoever asks by hand waits for all of the answer, which is given where the run is prepared.
         let asked = order.and(run.order()).and_then(|name| self.known.get(name));
+        if let (Some(fleet), Some(name)) = (self.fleet, run.order())
+            && let Some(refusal) = fleet.against(name, asked.map(Asked::class), Time::from_ms(self.now_ms))
+        {
+            let reason = refusal.reason.clone();
+            self.by_fleet.push((run.id, refusal));
+            return Err(reason);
+        }
         let Some(asked) = asked else { return Ok(()) };
         match asked.against(self.machine, self.now_ms) {
             Ok(against) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agent::{NotRun, Origin, RuleEvent, Run, Step, Told as Decided, What};
 use contract::run::{Event, Trigger, TriggerKind};
 use model::{Digest, Ended, Outcome, RunId};
-use runtime::{NoObserver, Observer};
+use runtime::{NoObserver, Observer, UndoRequest};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -84,6 +84,23 @@ impl Executor {
             return;
         };
         let observer = self.heard(run, Arc::new(NoObserver));
+        if let Some(earlier) = self.undone_by(run) {
+            tokio::spawn(async move {
+                let request = UndoRequest { run: id, trigger: job.trigger.clone() };
+                let ended = runner::undo(earlier, request, &machine, &cancel, &context).await;
+                let outcome = outcome(&ended);
+                let has_end = match &ended {
+                    Ok(_) => true,
+                    Err(error) => {
+                        tracing::error!(run = %id, why = format!("{error:#}"), "a run could not be taken back");
+                        let (order, failed) = (Some((plugin.as_str(), digest)), (outcome, error));
+                        runner::record_failure(&job, order, &machine, failed, &leaving, &context).await
+                    }
+                };
+                let _ = happened.send(over(id, outcome, has_end)).await;
+            });
+            return;
+        }
         tokio::spawn(async move {
             let subject = Subject::Digest { name: plugin.clone(), digest };
             let ended = runner::run(&job, subject, &machine, observer, cancel, &context).await;
@@ -105,22 +122,30 @@ impl Executor {
         if run.changes() { self.doings.entry(run.id).or_default().observer(observer) } else { observer }
     }
 
+    /// The earlier run that this one takes back, where its order says so.
+    fn undone_by(&self, run: &Run) -> Option<RunId> {
+        self.fleet.as_ref()?.undone_by(run.order()?)
+    }
+
     /// What a run of an order is.
     pub(super) fn job(&self, run: &Run) -> Option<(Job, String, Digest)> {
         let name = run.order()?;
         let order = self.dispatcher.order(name)?;
-        let mut device = self.settings.device.clone();
+        let ordered = self.fleet.as_ref().and_then(|fleet| fleet.order(name));
+        let mut device = self.device();
         device.also(order.client.as_deref(), &order.tags);
         let job = Job {
             run: run.id,
             mode: order.mode,
-            trigger: trigger(run),
+            trigger: trigger(run, ordered),
             given: order.parameters.clone(),
             allow: Vec::new(),
             only: order.allow.clone(),
             roots: std::collections::BTreeMap::new(),
             limits: Vec::new(),
             plan: None,
+            plan_digest: ordered.and_then(|it| it.plan),
+            class_max: ordered.map(|it| it.class_max),
             recording: false,
             device,
             record: None,
@@ -162,15 +187,20 @@ fn told(ended: &anyhow::Result<Ended>) -> Told {
 }
 
 /// Why an order's run starts, as its plugin reads it.
-fn trigger(run: &Run) -> Trigger {
+fn trigger(run: &Run, ordered: Option<&trust::statement::Order>) -> Trigger {
     let mut attributes = Vec::new();
     let mut add = |name: &str, value: String| attributes.push((name.to_owned(), value));
     if let Some(earlier) = run.retry_of {
         add("retry-of", RunId::to_string(&earlier));
         add("attempt", run.attempt.to_string());
     }
+    if let Some(ordered) = ordered {
+        add("order-signer", ordered.by.fingerprint());
+        add("order-id", ordered.id.to_string());
+    }
     let (kind, event) = match &run.origin {
         Origin::Hand => (TriggerKind::ByHand, None),
+        Origin::Once { .. } => (TriggerKind::Order, None),
         Origin::Event { event, .. } => (TriggerKind::Event, Some(told_to_plugin(event))),
         Origin::Schedule { firing, .. } => {
             add("nominal-ms", firing.nominal_ms.to_string());

@@ -4,17 +4,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use bus::Ack;
+use model::Digest;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+use trust::Key;
 
 use super::numbers::Numbers;
 use super::trace::Ended;
-use crate::agent::protocol;
+use crate::agent::protocol::{self, Ask, HubIs, LineIs, Thing, ToSay, Wanted};
 
 /// It is on the same machine, and answers out of memory.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// It looks at signatures, writes down what follows, and may install a plugin.
+const TAKING_TIME_MAX: Duration = Duration::from_secs(120);
+/// How often it is told how the line is, where there is nothing to say.
+const SAYING_EVERY: Duration = Duration::from_secs(50);
 
 /// Where the executor listens.
 pub(super) struct Executor {
@@ -45,9 +52,39 @@ impl Executor {
         self.ask(&json!({ "ask": "traces", "after": after })).await
     }
 
+    /// Where the hub is that this device joined.
+    pub(super) async fn hub(&self) -> anyhow::Result<Option<HubIs>> {
+        self.ask(&json!({ "ask": "hub" })).await
+    }
+
+    /// A session of that hub for a key, signed by the device.
+    pub(super) async fn session(&self, hub: Digest, key: &Key) -> anyhow::Result<String> {
+        self.ask(&json!({ "ask": "session", "hub": hub, "key": key })).await
+    }
+
+    /// Hands over what came over the line, and learns what is wanted of it.
+    pub(super) async fn came(&self, things: Vec<Thing>) -> anyhow::Result<Wanted> {
+        let ask = serde_json::to_value(Ask::Came { things })?;
+        self.ask_for(&ask, TAKING_TIME_MAX).await
+    }
+
+    /// Learns what there is to say, once there is something, or after a while that there is nothing.
+    pub(super) async fn say(&self, acks: &[Ack], line: &LineIs) -> anyhow::Result<ToSay> {
+        let ask = json!({ "ask": "say", "acks": acks, "line": line });
+        match timeout(SAYING_EVERY, self.ask_for(&ask, SAYING_EVERY * 2)).await {
+            Ok(to_say) => to_say,
+            // The connection ends here, and with it whoever waits at its other end.
+            Err(_) => Ok(ToSay::default()),
+        }
+    }
+
     async fn ask<T: DeserializeOwned>(&self, ask: &Value) -> anyhow::Result<T> {
-        let told = timeout(ANSWER_TIME_MAX, self.told(ask)).await;
-        let told = told.map_err(|_| anyhow::anyhow!("it said nothing for {} s", ANSWER_TIME_MAX.as_secs()));
+        self.ask_for(ask, ANSWER_TIME_MAX).await
+    }
+
+    async fn ask_for<T: DeserializeOwned>(&self, ask: &Value, most: Duration) -> anyhow::Result<T> {
+        let told = timeout(most, self.told(ask)).await;
+        let told = told.map_err(|_| anyhow::anyhow!("it said nothing for {} s", most.as_secs()));
         let mut told = told.and_then(|it| it).with_context(|| format!("the executor at {}", self.socket.display()))?;
         match told.get("told").and_then(Value::as_str) {
             Some("is") => {

@@ -3,6 +3,7 @@
 
 mod executor;
 mod export;
+mod line;
 mod metrics;
 pub(crate) mod numbers;
 mod otlp;
@@ -89,6 +90,7 @@ async fn start(config: &Config, executor: &Arc<Executor>) -> anyhow::Result<Join
         let page = Page::new(Arc::clone(executor), Arc::clone(&counts));
         running.spawn(serve::serve(listener, Arc::new(page)));
     }
+    running.spawn(line::keep(proxy(config)?, Arc::clone(executor)));
     if let Some(traces) = &config.traces {
         let headers = traces.headers.as_deref().map(headers).transpose()?.unwrap_or_default();
         let network = network(config)?;
@@ -101,12 +103,17 @@ async fn start(config: &Config, executor: &Arc<Executor>) -> anyhow::Result<Join
 
 /// The way to servers, as the configuration has it.
 fn network(config: &Config) -> anyhow::Result<Network> {
+    Ok(Network::through(&Roots(config.ca.clone()), COLLECTOR, proxy(config)?)?)
+}
+
+/// Who stands in between, as the configuration has it.
+pub(crate) fn proxy(config: &Config) -> anyhow::Result<Option<distribution::Proxy>> {
     let proxy = config.proxy.as_ref().map(|proxy| {
         let credentials = proxy.credentials.as_deref().map(private_file).transpose()?;
         let credentials = credentials.as_ref().map(|it| it.as_str());
         Ok::<_, anyhow::Error>(distribution::Proxy::new(proxy.address.clone(), &proxy.no_proxy, credentials)?)
     });
-    Ok(Network::through(&Roots(config.ca.clone()), COLLECTOR, proxy.transpose()?)?)
+    proxy.transpose()
 }
 
 /// `Name: value`, one a line.

@@ -1,6 +1,8 @@
 mod config;
 mod explain;
 mod install;
+mod join;
+mod leave;
 mod orders;
 mod pause;
 mod resume;
@@ -28,6 +30,8 @@ enum Agent {
     Pause(pause::Args),
     Resume(resume::Args),
     Config(config::Args),
+    Join(join::Args),
+    Leave(leave::Args),
     Install(install::Args),
     Uninstall(uninstall::Args),
 }
@@ -48,6 +52,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         Agent::Pause(args) => pause::run(args, context).await,
         Agent::Resume(args) => resume::run(args, context).await,
         Agent::Config(args) => config::run(&args),
+        Agent::Join(args) => join::run(args, context).await,
+        Agent::Leave(args) => leave::run(&args, context).await,
         Agent::Install(args) => install::run(args, context).await,
         Agent::Uninstall(args) => uninstall::run(&args, context).await,
     }

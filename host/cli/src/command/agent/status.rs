@@ -4,7 +4,7 @@ use tabled::Tabled;
 
 use crate::agent::client;
 use crate::agent::protocol::Ask;
-use crate::agent::report::Status;
+use crate::agent::report::{HubRow, Status};
 use crate::context::Context;
 use crate::output::{self, Format};
 
@@ -40,6 +40,13 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
     ));
     let next = status.wake_ms.map_or_else(|| "nothing".to_owned(), |ms| output::time(ms.try_into().unwrap_or(0)));
     output::text(&format!("{} orders; it looks again at: {next}", status.orders));
+    if let Some(hub) = &status.hub {
+        output::text(&hub_line(hub));
+        output::text(&format!(
+            "its orders: {} under way, {} standing, {} waiting; {} messages to tell it",
+            hub.under_way, hub.standing, hub.waiting, hub.to_say
+        ));
+    }
     if let Some(reboot) = &status.reboot {
         let since = output::time(reboot.since_ms);
         output::text(&format!("{} waits for a reboot since {since} ({}): {}", reboot.run, reboot.reason, reboot.is));
@@ -67,4 +74,17 @@ pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode>
         output::text(&format!("wrong: {what}\n  {}", problems.join("\n  ")));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the hub is, and whether it answers.
+fn hub_line(hub: &HubRow) -> String {
+    let whose = match (&hub.client, &hub.site) {
+        (Some(client), Some(site)) => format!("{client}, {site}"),
+        _ => "nobody has said whose this device is".to_owned(),
+    };
+    let heard = hub.heard_ms.map(|ms| format!(", which last answered at {}", output::time(ms))).unwrap_or_default();
+    match &hub.trouble {
+        None => format!("connected to {} ({whose})", hub.address),
+        Some(trouble) => format!("not connected to {} ({whose}){heard}: {trouble}", hub.address),
+    }
 }

@@ -72,6 +72,8 @@ impl Asks {
             roots: self.roots()?,
             limits: self.limits.clone(),
             plan: how.plan,
+            plan_digest: None,
+            class_max: None,
             recording: how.record.is_some(),
             device: device.clone(),
             // Whoever goes on with it may be elsewhere.

@@ -1,0 +1,260 @@
+//! Plugins that an order names and that are not here: fetched over the line in parts, put together, compared with what was signed,
+//! and installed. What a plugin may do is asked where it runs, as of any other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use ::fleet::{PART_BYTES_MAX, Parcel};
+use anyhow::{Context as _, bail};
+use distribution::{Entry, Package};
+use model::Digest;
+use trust::Signed;
+use trust::statement::OrderedPlugin;
+
+use super::super::Executor;
+use crate::context::Context;
+use crate::installed::Plugins;
+use crate::keys;
+use crate::vouched::{Statements, attachment};
+
+/// How many parts are asked for at once: as many as one answer has room for.
+const AT_ONCE: usize = 4;
+
+/// Where they lie until all are there. One plugin at a time, so its bytes are bounded as a parcel's are.
+const FOLDER: &str = "parcel";
+
+/// The plugin that is fetched.
+pub(super) struct Parcels {
+    folder: PathBuf,
+    now: Option<Fetching>,
+}
+
+struct Fetching {
+    list: Digest,
+    parcel: Option<Parcel>,
+    /// What is there of it.
+    there: BTreeSet<Digest>,
+}
+
+impl Parcels {
+    /// What was fetched before an end of the agent is still there.
+    pub(super) fn open(state: &Path) -> Self {
+        Self { folder: state.join(FOLDER), now: None }
+    }
+
+    /// What to fetch next.
+    pub(super) fn wanted(&self) -> Vec<Digest> {
+        let Some(now) = &self.now else { return Vec::new() };
+        match &now.parcel {
+            None => vec![now.list],
+            Some(parcel) => parcel.documents().into_iter().filter(|it| !now.there.contains(it)).take(AT_ONCE).collect(),
+        }
+    }
+
+    pub(super) fn wants(&self, digest: &Digest) -> bool {
+        self.now.as_ref().is_some_and(|now| match &now.parcel {
+            None => now.list == *digest,
+            Some(parcel) => parcel.documents().contains(digest) && !now.there.contains(digest),
+        })
+    }
+
+    fn is_whole(&self) -> bool {
+        self.now.as_ref().is_some_and(|now| now.parcel.is_some()) && self.wanted().is_empty()
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        self.folder.join(digest.hex())
+    }
+
+    /// Begins with another one; what is there of it is not fetched again.
+    fn begin(&mut self, list: Digest) -> anyhow::Result<()> {
+        if self.now.as_ref().is_some_and(|now| now.list == list) {
+            return Ok(());
+        }
+        store::make_private_folder(&self.folder).with_context(|| format!("{}", self.folder.display()))?;
+        self.now = Some(Fetching { list, parcel: None, there: BTreeSet::new() });
+        match std::fs::read(self.path(list)) {
+            Ok(bytes) if Digest::of(&bytes) == list => self.read_list(&bytes),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_list(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let parcel = Parcel::read(bytes)?;
+        let wanted = parcel.documents();
+        let mut there = BTreeSet::new();
+        let entries = std::fs::read_dir(&self.folder).with_context(|| format!("{}", self.folder.display()))?;
+        for entry in entries.flatten() {
+            let digest = entry.file_name().to_str().and_then(|name| format!("sha256:{name}").parse::<Digest>().ok());
+            let is_it = |digest: &Digest| std::fs::read(entry.path()).is_ok_and(|bytes| Digest::of(&bytes) == *digest);
+            match digest.filter(|digest| wanted.contains(digest) && is_it(digest)) {
+                Some(digest) => drop(there.insert(digest)),
+                None if self.now.as_ref().is_some_and(|now| digest == Some(now.list)) => {}
+                // Of another plugin, or half of something.
+                None => drop(std::fs::remove_file(entry.path())),
+            }
+        }
+        if let Some(now) = &mut self.now {
+            (now.parcel, now.there) = (Some(parcel), there);
+        }
+        Ok(())
+    }
+
+    /// Keeps a part, if that is what it is.
+    fn keep(&mut self, digest: Digest, bytes: &[u8]) -> anyhow::Result<()> {
+        if Digest::of(bytes) != digest || bytes.len() > PART_BYTES_MAX {
+            return Ok(());
+        }
+        let path = self.path(digest);
+        store::whole::write(&path, bytes).with_context(|| format!("{}", path.display()))?;
+        match &mut self.now {
+            Some(now) if now.parcel.is_none() => self.read_list(bytes),
+            Some(now) => {
+                now.there.insert(digest);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The plugin and what was signed about it, out of their parts.
+    fn join(&self) -> anyhow::Result<(Vec<u8>, Vec<Signed>)> {
+        let parcel = self.now.as_ref().and_then(|now| now.parcel.as_ref()).context("nothing was fetched")?;
+        let read = |digest: &Digest| {
+            let path = self.path(*digest);
+            std::fs::read(&path).with_context(|| format!("{}", path.display()))
+        };
+        let parts: Vec<Vec<u8>> = parcel.parts.iter().map(read).collect::<anyhow::Result<_>>()?;
+        let plugin = parcel.join(parts.iter().map(Vec::as_slice))?;
+        let signed = parcel.attachments.iter().map(|it| anyhow::Ok(Signed::from_text(&read(it)?)?));
+        Ok((plugin, signed.collect::<anyhow::Result<_>>()?))
+    }
+
+    /// It is done with, whatever came of it.
+    fn over(&mut self) {
+        self.now = None;
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Executor {
+    /// Which plugins of orders are here by now; of those that are not, the first is fetched.
+    pub(super) fn look_for_plugins(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let orders = fleet.without_plugin();
+        if orders.is_empty() {
+            if fleet.parcels.now.is_some() {
+                fleet.parcels.over();
+            }
+            return;
+        }
+        let plugins = Plugins::open(None, &self.context);
+        let mut missing = BTreeMap::new();
+        for order in orders {
+            let Some(fleet) = &mut self.fleet else { return };
+            let Some(in_force) = fleet.in_force(order) else { continue };
+            let about = &in_force.body.plugin;
+            let found = plugins
+                .as_ref()
+                .ok()
+                .and_then(|it| it.of_digest(about.name.as_str(), about.digest, &self.context).ok());
+            if found.flatten().is_some() {
+                in_force.is_here = true;
+                fleet.is_stale = true;
+            } else if let Some(list) = in_force.list {
+                missing.insert(order, (list, in_force.body.expires));
+            }
+        }
+        let now = keys::now(&self.context);
+        for (order, (_, expires)) in &missing {
+            if now >= *expires {
+                self.tell_refusal(*order, "no-plugin", "its plugin did not come in time");
+            }
+        }
+        let lists: BTreeSet<Digest> =
+            missing.values().filter(|(_, expires)| now < *expires).map(|(list, _)| *list).collect();
+        let Some(fleet) = &mut self.fleet else { return };
+        let under_way = fleet.parcels.now.as_ref().map(|it| it.list).filter(|list| lists.contains(list));
+        let Some(list) = under_way.or_else(|| lists.first().copied()) else { return fleet.parcels.over() };
+        if under_way.is_none() {
+            fleet.has_news = true;
+            if let Err(error) = fleet.parcels.begin(list) {
+                tracing::error!(error = format!("{error:#}"), "a plugin cannot be fetched");
+            }
+        }
+        // It is looked for again when the first of them would be too late.
+        let first = missing.values().map(|(_, expires)| *expires).min();
+        fleet.wake = fleet.wake.into_iter().chain(first).min();
+    }
+
+    pub(super) fn part_came(&mut self, digest: Digest, bytes: &[u8]) -> anyhow::Result<()> {
+        let Some(fleet) = &mut self.fleet else { return Ok(()) };
+        if let Err(error) = fleet.parcels.keep(digest, bytes) {
+            let list = fleet.parcels.now.as_ref().map(|it| it.list);
+            fleet.parcels.over();
+            return self.without(list, &error);
+        }
+        if !fleet.parcels.is_whole() {
+            return Ok(());
+        }
+        let list = fleet.parcels.now.as_ref().map(|it| it.list);
+        let joined = fleet.parcels.join();
+        fleet.parcels.over();
+        let wanted: Vec<OrderedPlugin> =
+            fleet.orders.values().filter(|it| it.list == list).map(|it| it.body.plugin.clone()).collect();
+        let installed = joined.and_then(|(plugin, signed)| {
+            let digest = Digest::of(&plugin);
+            let about = wanted.iter().find(|it| it.digest == digest);
+            let about = about.with_context(|| format!("{digest} is what no order names"))?;
+            tokio::task::block_in_place(|| install(about, plugin, &signed, &self.context))
+        });
+        if let Err(error) = installed {
+            self.without(list, &error)?;
+        }
+        self.look_for_plugins();
+        Ok(())
+    }
+
+    /// Nothing comes of a parcel: orders that wait for it are told so.
+    fn without(&mut self, list: Option<Digest>, error: &anyhow::Error) -> anyhow::Result<()> {
+        let why = format!("{error:#}");
+        tracing::error!(why, "the plugin of an order could not be installed");
+        let Some(fleet) = &self.fleet else { return Ok(()) };
+        let orders = fleet.orders.iter().filter(|(_, it)| it.list == list && !it.is_here).map(|(digest, _)| *digest);
+        let orders: Vec<Digest> = orders.collect();
+        for order in orders {
+            self.tell_refusal(order, "bad-plugin", &why);
+            if let Some(in_force) = self.fleet.as_mut().and_then(|fleet| fleet.in_force(order)) {
+                // One that stands is placed, and says itself that its plugin is not here.
+                in_force.list = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Installs what an order names, and nothing else. Approvals and revocations that came with it count as far as they were signed by
+/// who may.
+fn install(about: &OrderedPlugin, component: Vec<u8>, signed: &[Signed], context: &Context) -> anyhow::Result<()> {
+    let plugin = artifact::verify_local(component.clone(), context.cache().ok().as_ref())?;
+    let manifest = plugin.manifest().plugin.clone();
+    if plugin.digest() != about.digest || manifest.name != about.name.as_str() || manifest.version != about.version {
+        bail!("{} {} is not what was ordered: {} {}", manifest.name, manifest.version, about.name, about.version);
+    }
+    let plugins = Plugins::open(keys::believed(context)?, context)?;
+    for there in plugins.folder.find_all(&manifest.name)? {
+        if there.publisher != manifest.publisher {
+            bail!("{} is installed by `{}`, and this is by `{}`", there.name, there.publisher, manifest.publisher);
+        }
+    }
+    let attachments: Vec<_> = signed.iter().map(attachment).collect();
+    if let Some(trust) = &plugins.trust {
+        Statements::of(&attachments).take(&plugin, &mut (**trust).clone(), true, context)?;
+    }
+    let package = Package { component, attachments };
+    let entry =
+        Entry::new(&manifest.name, &manifest.version, &manifest.publisher, "hub", &package, context.clock.now_ms());
+    plugins.folder.add(entry, &package)?;
+    tracing::info!(plugin = manifest.name, version = %manifest.version, "a plugin came over the line, and is installed");
+    Ok(())
+}
