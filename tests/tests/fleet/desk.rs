@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::post;
 use bus::server::{Admission, Admitted, Desk, Limits, NotAdmitted, routes, serve};
@@ -77,7 +76,7 @@ impl Hub {
         );
         let joined: Arc<Mutex<Vec<Key>>> = Arc::default();
         let (root, noted) = (String::from_utf8(root.to_text()).unwrap(), Arc::clone(&joined));
-        let join = move |Json(body): Json<Value>| async move { join(&body, &root, &noted) };
+        let join = move |body: String| async move { join(&serde_json::from_str(&body).unwrap(), &root, &noted) };
         let routes = routes(Arc::new(desk)).route("/v1/enrolments", post(join));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -133,14 +132,14 @@ impl Hub {
     }
 }
 
-fn join(body: &Value, root: &str, joined: &Mutex<Vec<Key>>) -> (StatusCode, Json<Value>) {
+fn join(body: &Value, root: &str, joined: &Mutex<Vec<Key>>) -> (StatusCode, String) {
     let signed = Signed::from_text(body["signed"].as_str().unwrap().as_bytes()).unwrap();
     let body = statement::read::<Enrolment>(signed.statement()).unwrap().body;
     let signers = signed.signers(Kind::Enrolment).keys;
     if !signers.contains(&body.token) || !signers.contains(&body.device) {
-        return (StatusCode::FORBIDDEN, Json(json!({ "title": "it is not signed by both" })));
+        return (StatusCode::FORBIDDEN, json!({ "title": "it is not signed by both" }).to_string());
     }
     let device = Device::of(&body.device).hex();
     joined.lock().unwrap().push(body.device);
-    (StatusCode::CREATED, Json(json!({ "device": device, "state": "member", "root": root })))
+    (StatusCode::CREATED, json!({ "device": device, "state": "member", "root": root }).to_string())
 }

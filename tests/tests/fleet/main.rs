@@ -135,7 +135,8 @@ impl Site {
             id: model::OrderId::new(),
             by: self.tess.key().unwrap(),
             counter: self.counter,
-            from: now().plus_seconds(-60),
+            // It is signed a moment later, and begins no sooner.
+            from: now().plus_seconds(2),
             expires: now().plus_days(7),
             clients: Names::try_from(vec!["acme".to_owned()]).unwrap(),
             r#where: String::new(),

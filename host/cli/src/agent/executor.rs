@@ -301,8 +301,9 @@ impl Executor {
         let (touched, data) = self.left_by(run);
         let may_change = self.dispatcher.runs().any(|it| it.id == run && it.changes());
         self.step(Input::Ended { run, outcome, touched, data });
-        self.look_at_said();
+        // What only looks raises nothing, and changes nothing that is told.
         if may_change {
+            self.look_at_said();
             self.look_at_facts(true);
         }
         if outcome == Outcome::Suspended {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use contract::run::{LogLevel, Mode};
 use model::event::FORMAT;
-use model::{Digest, Ended, Event, Grants, Limits, Outcome, Started, event};
+use model::{Digest, Ended, Event, Grants, Limits, Outcome, RunId, Started, event};
 use runtime::{Observer, Recorder, UndoRequest};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;

@@ -75,8 +75,9 @@ async fn work(hub: &HubIs, proxy: Option<&Proxy>, executor: &Arc<Executor>) {
             line: Box::new(Dial::new(way, Box::new(opener))),
             executor,
             is_only: hub.addresses.len() < 2,
-            is: Mutex::default(),
+            is: Mutex::new(State::new()),
             look: Notify::new(),
+            changed: Notify::new(),
         };
         let over = tokio::select! {
             over = line.listen() => over,
@@ -107,13 +108,21 @@ struct Kept<'a> {
     is: Mutex<State>,
     /// There is something to fetch.
     look: Notify,
+    /// The line is otherwise than it was.
+    changed: Notify,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct State {
     has: Option<Digest>,
     waiting: u64,
     line: LineIs,
+}
+
+impl State {
+    fn new() -> Self {
+        Self { has: None, waiting: 0, line: LineIs { trouble: Some("nobody has answered yet".to_owned()) } }
+    }
 }
 
 /// What went wrong, and with whom.
@@ -148,6 +157,7 @@ impl Kept<'_> {
                 Some(why) => tracing::warn!(why, "the line to the hub"),
                 None => tracing::info!("the hub answers"),
             }
+            self.changed.notify_one();
         }
         state.line.trouble = trouble;
     }
@@ -237,7 +247,12 @@ impl Kept<'_> {
         let (mut backoff, mut acks) = (Backoff::default(), Vec::<Ack>::new());
         loop {
             let line = self.state().line.clone();
-            let to_say = match self.executor.say(&acks, &line).await {
+            let said = tokio::select! {
+                said = self.executor.say(&acks, &line) => said,
+                // Whoever asks how the agent is hears of it at once. What was acknowledged is so again.
+                () = self.changed.notified() => continue,
+            };
+            let to_say = match said {
                 Ok(to_say) => to_say,
                 Err(error) => {
                     tracing::debug!(error = format!("{error:#}"), "nothing is to be learned of what there is to say");

@@ -1,5 +1,7 @@
 //! What the half that speaks to the network asks, and hands over. It is believed in nothing, as the hub is.
 
+use std::time::Duration;
+
 use ::fleet::{Came, Input, MAILBOX_BYTES_MAX, Mailbox};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -19,6 +21,12 @@ use crate::keys;
 
 /// How long a session of this device holds. It makes the next one by itself.
 const SESSION_SECONDS: i64 = 12 * 3_600;
+
+/// How often it is looked at least whether something is to be told: facts, and what plugins raised.
+const LOOK_EVERY: Duration = Duration::from_secs(900);
+
+/// How long after something could not be read or kept it is tried again: the disk is full, as a rule.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// The most that is handed over at once: what a hub answers at once.
 const THINGS_MAX: usize = bus::DOCUMENTS_MAX;
@@ -84,6 +92,9 @@ impl Executor {
         fleet.has = Some(Digest::of(text.as_bytes()));
         if let Ok(mailbox) = Mailbox::read(text.as_bytes()) {
             fleet.lists = mailbox.orders.iter().filter_map(|it| Some((it.order, it.parcel?))).collect();
+            fleet.posted = mailbox.orders.iter().map(|it| it.order).collect();
+            fleet.documents.retain(|document, _| fleet.posted.contains(document));
+            fleet.learn_lists();
         }
         self.come(Input::Mailbox(text.as_bytes()))
     }
@@ -92,6 +103,13 @@ impl Executor {
         let is_part = self.fleet.as_ref().is_some_and(|fleet| fleet.parcels.wants(&digest));
         if is_part {
             return self.part_came(digest, bytes);
+        }
+        let fleet = self.fleet.as_mut().filter(|fleet| fleet.posted.contains(&digest));
+        if let (Some(fleet), Ok(text)) = (fleet, String::from_utf8(bytes.to_vec()))
+            && Digest::of(bytes) == digest
+            && bytes.len() <= trust::SIGNED_BYTES_MAX
+        {
+            fleet.documents.insert(digest, text);
         }
         self.come(Input::Document(digest, bytes))
     }
@@ -104,20 +122,28 @@ impl Executor {
         self.look_for_plugins();
     }
 
-    /// The same where it is time.
+    /// The same where it is time. What could not be read or kept before is tried again.
     pub(in crate::agent::executor) fn look_at_fleet_in_time(&mut self) {
         let now = keys::now(&self.context);
+        if self.fleet.is_none() && self.problems.contains_key("hub") {
+            self.reopen_fleet();
+            return self.place();
+        }
         if self.fleet.as_ref().is_some_and(|fleet| fleet.wake.is_some_and(|wake| wake <= now)) {
             self.look_at_fleet();
         }
     }
 
-    /// When that is, in milliseconds since 1970.
-    pub(in crate::agent::executor) fn fleet_wakes_in(&self) -> Option<std::time::Duration> {
-        let wake = self.fleet.as_ref()?.wake?;
-        let wake = wake.to_string().parse::<jiff::Timestamp>().ok()?.as_millisecond();
-        let left = wake.saturating_sub(self.now_ms()).clamp(1_000, 86_400_000);
-        u64::try_from(left).ok().map(std::time::Duration::from_millis)
+    /// How long nothing may happen until then.
+    pub(in crate::agent::executor) fn fleet_wakes_in(&self) -> Option<Duration> {
+        let Some(fleet) = &self.fleet else {
+            return self.problems.contains_key("hub").then_some(AGAIN_AFTER);
+        };
+        let until = |wake: trust::Time| {
+            let wake_ms = wake.to_string().parse::<jiff::Timestamp>().ok()?.as_millisecond();
+            u64::try_from(wake_ms.saturating_sub(self.now_ms()).max(1_000)).ok().map(Duration::from_millis)
+        };
+        Some(fleet.wake.and_then(until).map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY)))
     }
 
     /// Decides what follows, and lays it beside what the dispatcher decides.

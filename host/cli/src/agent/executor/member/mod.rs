@@ -60,6 +60,9 @@ pub(super) struct Fleet {
     outbox: Outbox,
     /// Orders that began and are not over, by the digest of their statement.
     orders: BTreeMap<Digest, InForce>,
+    /// Orders that the mailbox names, as they came, by the digest of their document.
+    documents: BTreeMap<Digest, String>,
+    posted: BTreeSet<Digest>,
     /// The list of the parts of an order's plugin, by the document of the order, as the mailbox has it.
     lists: BTreeMap<Digest, Digest>,
     /// Which run was an order's.
@@ -103,6 +106,8 @@ impl Fleet {
             told_facts: None,
             outbox: Outbox::open(store, now_ms)?,
             orders: orders_kept(store, now_ms)?,
+            documents: BTreeMap::new(),
+            posted: BTreeSet::new(),
             lists: BTreeMap::new(),
             ran: orders::ran(store, now_ms)?,
             parcels: Parcels::open(&context.state),

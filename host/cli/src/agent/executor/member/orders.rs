@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ::fleet::{Answer, Begun, Target};
+use ::fleet::{Answer, Begun, Look, Target};
 use agent::{Calendars, NotRun, Occasion, Order, Placed, Priority, Reason, What};
 use contract::Class;
 use model::{Digest, Outcome, RunId};
 use serde::{Deserialize, Serialize};
 use store::Store;
-use trust::Time;
 use trust::statement;
+use trust::{Signed, Time};
 
 use super::super::Executor;
 use super::told::{Details, Result as Told};
@@ -41,6 +41,8 @@ pub(super) struct InForce {
     pub(super) list: Option<Digest>,
     /// Whether its plugin is here, as far as that is known.
     pub(super) is_here: bool,
+    /// As it came, to be asked again before a run of it begins; of what stands, the inbox asks at each step.
+    signed: Option<Signed>,
     /// The run of this device that it takes back, in the place of one of its plugin.
     takes_back: Option<RunId>,
 }
@@ -49,7 +51,8 @@ pub(super) struct InForce {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Kept {
-    body: statement::Order,
+    /// The statement with its signatures, as one text.
+    signed: String,
     document: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     list: Option<Digest>,
@@ -105,6 +108,7 @@ impl InForce {
             list,
             is_here: false,
             takes_back: None,
+            signed: None,
         })
     }
 
@@ -119,9 +123,11 @@ pub(super) fn orders_kept(store: &Store, now_ms: u64) -> anyhow::Result<BTreeMap
     for (key, text) in all(ORDERS, store, now_ms)? {
         let read = serde_json::from_str::<Kept>(&text).map_err(|error| error.to_string());
         let read = read.and_then(|it| {
-            let takes_back = it.takes_back;
-            let read = InForce::new(it.body, it.document, it.list).map_err(|(_, why)| why);
-            read.map(|order| InForce { takes_back, ..order })
+            let signed = Signed::from_text(it.signed.as_bytes()).map_err(|refusal| refusal.to_string())?;
+            let body =
+                statement::read::<statement::Order>(signed.statement()).map_err(|refusal| refusal.to_string())?;
+            let order = InForce::new(body.body, it.document, it.list).map_err(|(_, why)| why)?;
+            Ok(InForce { takes_back: it.takes_back, signed: Some(signed), ..order })
         });
         match (read, format!("sha256:{key}").parse()) {
             (Ok(order), Ok(digest)) => drop(orders.insert(digest, order)),
@@ -164,14 +170,24 @@ impl Fleet {
             (in_force.takes_back, in_force.list) = (Some(run), None);
         }
         if !in_force.is_standing() {
+            let text = self.documents.get(&document).cloned();
+            let text = text.ok_or_else(|| ("bad-order", "the document in which it came is not text".to_owned()))?;
+            in_force.signed = Signed::from_text(text.as_bytes()).ok();
             let InForce { list, takes_back, .. } = in_force;
-            let kept = Kept { body: in_force.body.clone(), document, list, takes_back };
+            let kept = Kept { signed: text, document, list, takes_back };
             let text = serde_json::to_string(&kept).map_err(|error| ("bad-order", error.to_string()))?;
             rows.put(ORDERS, order.hex(), text);
         }
         self.orders.insert(order, in_force);
         self.is_stale = true;
         Ok(())
+    }
+
+    /// What began before, and stands since, learns where its plugin is to be had.
+    pub(super) fn learn_lists(&mut self) {
+        for in_force in self.orders.values_mut().filter(|it| it.list.is_none() && it.takes_back.is_none()) {
+            in_force.list = self.lists.get(&in_force.document).copied();
+        }
     }
 
     /// Remembers which run was an order's, so that it can be taken back: of the latest.
@@ -218,16 +234,26 @@ impl Fleet {
         if !in_force.is_standing() && !self.member.inbox().names(&in_force.document) {
             return policy("withdrawn", "whoever ordered it took it back".to_owned());
         }
-        let place = match self.member.trust().place(self.member.device(), now) {
-            Ok(place) => place,
+        let (trust, device) = (self.member.trust(), self.member.device());
+        // Whoever signed it may have lost their seat or their key since it began, and the device may be another client's.
+        let look = Look { now, trust, device, facts: &self.facts };
+        let again = match &in_force.signed {
+            Some(signed) => {
+                let again = self.member.inbox().again(signed, look);
+                again.map(|ordered| (ordered.place().clone(), !ordered.waits().is_empty()))
+            }
+            None => trust.place(device, now).map(|place| (place, false)),
+        };
+        let (place, mut waits) = match again {
+            Ok(again) => again,
             Err(refusals) => {
                 let first = refusals.first();
                 let what = first.map(ToString::to_string).unwrap_or_default();
-                return policy(first.map_or("no-assignment", trust::Refusal::code), what);
+                return policy(first.map_or("not-believed", trust::Refusal::code), what);
             }
         };
-        let is_stopped = self.member.trust().stops(&place.client, &body.id).next().is_some();
-        if is_stopped || self.waiting.contains(&digest) {
+        waits |= trust.stops(&place.client, &body.id).next().is_some();
+        if waits || self.waiting.contains(&digest) {
             return Some(Refusal { code: "paused", reason: Reason::Paused });
         }
         if class.is_some_and(|class| class > body.class_max) {

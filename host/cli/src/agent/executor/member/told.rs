@@ -85,7 +85,7 @@ impl Details {
             attempt: attempt.unwrap_or(1),
             outcome: ended.outcome,
             verdict: ended.verdict,
-            code: (ended.outcome == Outcome::Refused).then(|| "refused".parse().ok()).flatten(),
+            code: (ended.outcome == Outcome::Refused).then(|| code_in(&ended.detail)).flatten(),
             ended: Time::from_ms(at_ms),
             plan: ended.plan_digest,
             text: whole.to_string(),
@@ -144,6 +144,12 @@ impl Executor {
     }
 }
 
+/// What a program reads of a refusal: the code behind its first reason that has one.
+fn code_in(detail: &str) -> Option<Name> {
+    let coded = |line: &str| line.trim_end().strip_suffix(')')?.rsplit_once('(')?.1.parse().ok();
+    detail.lines().find_map(coded).or_else(|| "refused".parse().ok())
+}
+
 fn shown(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).collect()
 }
@@ -162,6 +168,7 @@ mod tests {
         let details = Details::of_run(order, run, Outcome::Refused, &ended("no window".to_owned()));
         assert_eq!((details.outcome, details.code.unwrap().as_str()), (Outcome::Refused, "refused"));
         assert!(details.text.contains("no window") && details.ended.to_string() == "1970-01-01T00:00:01Z");
+        assert_eq!(code_in("it is not approved (no-approval)\nmore").unwrap().as_str(), "no-approval");
         let large = Details::of_run(order, run, Outcome::Refused, &ended("x".repeat(1 << 20)));
         assert!(large.text.len() <= DETAILS_BYTES_MAX, "{}", large.text.len());
         let lost = Details::of_run(order, run, Outcome::Interrupted, &[]);
