@@ -58,8 +58,7 @@ enum Over {
 
 /// Calls a hub at one of its addresses after the other, until it is another one.
 async fn work(hub: &HubIs, proxy: Option<&Proxy>, executor: &Arc<Executor>) {
-    let mut addresses = hub.addresses.iter().cycle();
-    while let Some(address) = addresses.next() {
+    for address in hub.addresses.iter().cycle() {
         let parsed = address.parse().map_err(anyhow::Error::from);
         let way = parsed.and_then(|address| Ok(Way::new(&address, &hub.authorities, proxy)?));
         let way = match way {

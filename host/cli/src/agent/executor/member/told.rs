@@ -75,10 +75,10 @@ impl Details {
         });
         if whole.to_string().len() > DETAILS_BYTES_MAX {
             // What is left is always small: the record on the device has the rest.
-            whole["reports"] = Value::Null;
-            whole["plan"] = Value::Null;
-            whole["error"] = Value::Null;
-            whole["cut"] = Value::Bool(true);
+            if let Some(whole) = whole.as_object_mut() {
+                whole.retain(|name, _| !["reports", "plan", "error"].contains(&name.as_str()));
+                whole.insert("cut".to_owned(), Value::Bool(true));
+            }
         }
         Self {
             run: Some(run),
