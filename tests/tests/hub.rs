@@ -117,7 +117,7 @@ fn with_client(folder: &Path, client: &str) {
         file, client = sys.argv[1:]\n\
         base = sqlite3.connect(file)\n\
         base.execute('INSERT INTO client VALUES (?, 1, 365)', [client])\n\
-        base.execute(\"INSERT INTO ticket VALUES (NULL, ?, 'device', 'key', 'open', ?, 'body', 1, 1, 1)\", [client, 'secret-of-' + client])\n\
+        base.execute(\"INSERT INTO ticket VALUES (NULL, ?, ?, 'key', 'open', ?, 'body', 1, 1, 1)\", [client, 'device-of-' + client, 'secret-of-' + client])\n\
         base.commit()";
     let mut python = std::process::Command::new("/usr/bin/python3");
     let ran = python.args(["-c", script]).arg(folder.join("hub.db")).arg(client).status().unwrap();

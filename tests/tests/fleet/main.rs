@@ -1,6 +1,7 @@
 //! A device in a fleet: it joins, gets orders over its line, does each once, and tells what became of it in results that it signs.
 
 mod desk;
+mod real;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -67,7 +67,8 @@ fn an_order_goes_through_a_real_hub_and_its_result_is_there() {
     let mut site = Site::new();
     let parcel = travels(&mut site);
     let folder = site.msp.folder.join("hub");
-    let made = site.msp.ok(&[&init(folder.to_str().unwrap(), "root.statement")[..], &["--output", "json"]].concat()).json();
+    let made =
+        site.msp.ok(&[&init(folder.to_str().unwrap(), "root.statement")[..], &["--output", "json"]].concat()).json();
     let authority: Digest = made["authority"].as_str().unwrap().parse().unwrap();
     site.msp.ok(&["hub", "take", "--folder", folder.to_str().unwrap(), "seats.statement"]);
     let hub = Hub::start(&site.msp.remit, &folder);
