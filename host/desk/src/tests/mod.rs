@@ -2,6 +2,7 @@
 
 mod asking;
 mod composing;
+mod ordering;
 mod outcomes;
 
 use std::sync::{Arc, Mutex};
