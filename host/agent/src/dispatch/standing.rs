@@ -81,8 +81,8 @@ pub(crate) struct Kept {
     #[serde(default)]
     spent: Spent,
     /// Of an order that runs one time: whether its run is, or was, in the queue, or will never be.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_fired: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    is_fired: Option<bool>,
     /// Since when the order is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gone_ms: Option<i64>,
@@ -221,7 +221,10 @@ impl Standing {
             Trigger::Event(rule) => self.place_rule(rule, now_ms),
             Trigger::Once(_) => {
                 (self.kept.schedule, self.kept.watch) = (None, None);
-                self.kept.rule.take().is_some()
+                let was_rule = self.kept.rule.take().is_some();
+                let is_new = self.kept.is_fired.is_none();
+                self.kept.is_fired.get_or_insert(false);
+                was_rule || is_new
             }
         };
         self.order = Some(in_force);
@@ -321,7 +324,7 @@ impl Standing {
                 (decisions.into_iter().map(|it| of_rule(name, now_ms, it)).collect::<Vec<_>>(), false)
             }
             (Trigger::Once(permit), kept) if notice.is_none() => {
-                let (verdicts, wake_ms) = once(name, permit, &mut kept.is_fired, &look.look);
+                let (verdicts, wake_ms) = once(name, permit, kept.is_fired.get_or_insert(false), &look.look);
                 self.wake_ms = wake_ms;
                 (verdicts, false)
             }
@@ -358,7 +361,7 @@ impl Standing {
     /// Its one run did not start after all: it is due again, a while later.
     pub(crate) fn put_off(&mut self, now_ms: i64) {
         if self.order.as_ref().is_some_and(|it| matches!(it.trigger, Trigger::Once(_))) {
-            self.kept.is_fired = false;
+            self.kept.is_fired = Some(false);
             self.wake_ms = Some(now_ms.saturating_add(PUT_OFF_MS));
         }
     }
