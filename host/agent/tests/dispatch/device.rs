@@ -389,8 +389,9 @@ impl<'a> Device<'a> {
 
     /// Nothing fires any more; all that waits and runs comes to its end.
     fn close(mut self, totals: &mut Totals) {
-        let last = self.real + self.ahead;
         self.put(Input::Looked, totals);
+        // The agent may have died in that, and time gone by until it was there again.
+        let last = self.real + self.ahead;
         for (at, (name, _)) in ORDERS.iter().enumerate().filter(|(at, _)| !self.is_wild && EVERY[*at] > 0) {
             let every = EVERY[at] * MINUTE;
             let due = last.div_euclid(every) - BEGIN.div_euclid(every);
