@@ -57,15 +57,6 @@ pub(crate) const TO_BENCH: &[&str] = &[
     "python3",
 ];
 
-/// Debian packages that the demo needs.
-pub(crate) const TO_DEMO: &[&str] = &[
-    // A volume of its own.
-    "e2fsprogs",
-    "mount",
-    // A mail server on loopback.
-    "python3-aiosmtpd",
-];
-
 /// Installs the targets that are missing.
 pub(crate) fn rust_targets(wanted: &[&str]) -> anyhow::Result<()> {
     let installed = output(Command::new("rustup").args(["target", "list", "--installed"]))

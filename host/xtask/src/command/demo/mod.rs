@@ -1,8 +1,10 @@
 //! Shows what Remit does, on real data, and looks at the world after each step.
 
 mod disk;
+mod fleet;
 mod hand;
 mod host;
+mod machine;
 mod strangers;
 mod tickets;
 mod updates;
@@ -21,7 +23,7 @@ pub(crate) struct Args {}
 
 type Step = fn(&Hand) -> anyhow::Result<()>;
 
-const STEPS: [(&str, Step); 5] = [
+const STEPS: [(&str, Step); 6] = [
     ("disk-cleanup: a dry run, exactly what it planned, and back again", disk::cleanup),
     ("disk-space: a ticket raised, raised again and resolved, and a mail", tickets::life),
     ("patch-compliance: what is pending on this machine", updates::this_machine),
@@ -30,12 +32,12 @@ const STEPS: [(&str, Step); 5] = [
         strangers::signed,
     ),
     ("a managed host: pending updates, an upgrade, and a service that was stopped", host::managed),
+    ("a fleet: a hub, three devices that join it, and a plugin on one of them and then on the others", fleet::run),
 ];
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<ExitCode> {
     setup::rust_targets(&["wasm32-wasip2"])?;
     setup::debian_packages(setup::TO_TEST)?;
-    setup::debian_packages(setup::TO_DEMO)?;
     if !setup::is_root()? {
         bail!("the demo mounts a volume and boots a host: run it as root");
     }

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
 
-use super::hand::{Hand, ask, saw, text};
+use super::hand::{Hand, saw, text};
+use super::machine::{Machine, make_keys};
 use crate::process::output;
 
 const PLUGIN: &str = "disk-space";
@@ -17,10 +17,7 @@ const PLUGIN: &str = "disk-space";
 pub(super) fn signed(hand: &Hand) -> anyhow::Result<()> {
     let folder = hand.path("strangers");
     fs::create_dir(&folder)?;
-    for holder in ["ann", "rob", "remit"] {
-        let mut keygen = Command::new("ssh-keygen");
-        output(keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", holder]).current_dir(&folder))?;
-    }
+    make_keys(&folder, &["ann", "rob", "remit"])?;
     let file = format!("{PLUGIN}.wasm");
     fs::copy(hand.plugin(PLUGIN), folder.join(&file))?;
     let registry = Registry::start(&folder)?;
@@ -45,12 +42,7 @@ pub(super) fn signed(hand: &Hand) -> anyhow::Result<()> {
         folder.join("roster.toml"),
         format!("expires = \"2050-01-01T00:00:00Z\"\nreviewers = {reviewers}\npublishers = {publishers}\n"),
     )?;
-    let made = device.does(&["root", "make", "root.toml", "--key", "ann"], 0)?;
-    let fingerprint =
-        made.lines().find_map(|line| line.strip_prefix("its fingerprint is ")).context("a fingerprint")?;
-    device.does(&["root", "pin", "root.statement", "--fingerprint", fingerprint], 0)?;
-    device.does(&["roster", "make", "roster.toml", "--key", "ann"], 0)?;
-    device.does(&["take", "roster.statement"], 0)?;
+    device.pins("ann")?;
 
     device.tells(&["plugin", "install", &there])?;
     let refused = device.does(&["run", PLUGIN], 20)?;
@@ -76,47 +68,6 @@ pub(super) fn signed(hand: &Hand) -> anyhow::Result<()> {
     ensure!(refused.contains("(other-bytes)"), "{refused}");
     saw("with one bit of the file turned, it is refused");
     Ok(())
-}
-
-/// A `remit` with a memory of its own, in the folder where everything lies.
-struct Machine<'a> {
-    hand: &'a Hand,
-    folder: &'a Path,
-    state: &'static str,
-}
-
-impl Machine<'_> {
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(self.hand.program());
-        command.args(args).current_dir(self.folder).env("REMIT_STATE", self.folder.join(self.state));
-        command
-    }
-
-    /// What a command says to a person, if it ends so.
-    fn does(&self, args: &[&str], code: i32) -> anyhow::Result<String> {
-        let mut command = self.command(args);
-        println!("   $ remit {}", args.join(" "));
-        let output = command.output().context("remit cannot be started")?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.code() == Some(code), "expected exit code {code}, not {}: {said}", output.status);
-        Ok(said)
-    }
-
-    /// What a command answers to a program, if it ends well.
-    fn tells(&self, args: &[&str]) -> anyhow::Result<Value> {
-        self.answers(args, &[0])
-    }
-
-    fn answers(&self, args: &[&str], codes: &[i32]) -> anyhow::Result<Value> {
-        let answer = ask(self.command(args).args(["--output", "json"]))?;
-        ensure!(codes.contains(&answer.code), "exit code {}: {}", answer.code, answer.json);
-        Ok(answer.json)
-    }
-
-    fn events(&self, run: &str) -> anyhow::Result<Vec<Value>> {
-        let lines = output(&mut self.command(&["runs", "show", run, "--events"]))?;
-        lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
-    }
 }
 
 fn openssh_accepts(folder: &Path, file: &str) -> anyhow::Result<()> {
