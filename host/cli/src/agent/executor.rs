@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::alarm::{Alarm, Stopwatch};
 use super::durable::Durable;
 use super::orders::Changes;
+use super::protocol::HubIs;
 use super::socket::{Answer, Asked, Listening};
 use super::supervisor::Supervisor;
 use super::watchers::Watchers;
@@ -128,6 +129,8 @@ pub(crate) struct Executor {
     looked_ms: u64,
     /// The hub that this device joined, where it joined one.
     fleet: Option<Box<Fleet>>,
+    /// What somebody knows of where the hub is, who is told once it is otherwise.
+    hub_asked: Option<(Option<HubIs>, Answer)>,
     /// What is to be made durable with the dispatcher's next step.
     rows: Rows,
     /// This device's own orders, as they were read last.
@@ -349,6 +352,7 @@ impl Executor {
         let step = std::mem::take(&mut self.pending);
         self.act(step);
         self.tell_waiter();
+        self.tell_of_hub();
     }
 
     fn now_ms(&self) -> i64 {

@@ -43,8 +43,8 @@ pub(crate) enum Ask {
         #[serde(default)]
         after: Option<u64>,
     },
-    /// Where the hub is; nothing, where this device joined none.
-    Hub,
+    /// Where the hub is, answered once that is otherwise than whoever asks knows; nothing, where this device joined none.
+    Hub { known: Option<HubIs> },
     /// A session of that hub for a key, signed by the device.
     Session { hub: Digest, key: trust::Key },
     /// Things came over the line. What is had, and what to fetch, is answered; also to whoever brings nothing.
@@ -165,7 +165,7 @@ impl Ask {
             self,
             Self::Metrics
                 | Self::Traces { .. }
-                | Self::Hub
+                | Self::Hub { .. }
                 | Self::Session { .. }
                 | Self::Came { .. }
                 | Self::Say { .. }

@@ -185,7 +185,7 @@ mod tests {
             assert_eq!(rights.check(uid, &pause).is_ok(), may_pause, "{uid}");
             assert_eq!(rights.check(uid, &Ask::Metrics).is_ok(), may_look, "{uid}");
             // What it passes on it may hand over, and who joins what is for others.
-            for ask in [Ask::Hub, Ask::Came { things: Vec::new() }] {
+            for ask in [Ask::Hub { known: None }, Ask::Came { things: Vec::new() }] {
                 assert_eq!(rights.check(uid, &ask).is_ok(), may_look, "{uid}");
             }
             assert_eq!(rights.check(uid, &Ask::Joined).is_ok(), may_pause, "{uid}");

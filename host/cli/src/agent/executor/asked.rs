@@ -27,7 +27,7 @@ impl Executor {
                 });
             }
             Ask::Say { acks, line } => return self.say(&acks, line, answer),
-            Ask::Hub => value(self.hub()),
+            Ask::Hub { known } => return self.asked_for_hub(known, answer),
             Ask::Session { hub, key } => self.session(hub, key),
             Ask::Came { things } => self.things_came(things).and_then(value),
             Ask::Joined => {

@@ -119,6 +119,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         fleet,
         rows: Rows::default(),
         local: Vec::new(),
+        hub_asked: None,
         facts_asked: FactsAsked::default(),
         inbox: Inbox::new(inbox, asked, noticed, changes)?,
         context,

@@ -20,6 +20,8 @@ use crate::agent::protocol::{self, Ask, HubIs, LineIs, Thing, ToSay, Wanted};
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 /// It looks at signatures, writes down what follows, and may install a plugin.
 const TAKING_TIME_MAX: Duration = Duration::from_secs(120);
+/// How long it is waited for news of where the hub is: an executor that was stopped is noticed then.
+const HUB_ASKED_FOR: Duration = Duration::from_secs(3_600);
 /// How often it is told how the line is, where there is nothing to say.
 const SAYING_EVERY: Duration = Duration::from_secs(50);
 
@@ -52,9 +54,9 @@ impl Executor {
         self.ask(&json!({ "ask": "traces", "after": after })).await
     }
 
-    /// Where the hub is that this device joined.
-    pub(super) async fn hub(&self) -> anyhow::Result<Option<HubIs>> {
-        self.ask(&json!({ "ask": "hub" })).await
+    /// Learns where the hub is that this device joined, once that is otherwise than what is known here. An error means to ask again.
+    pub(super) async fn hub(&self, known: Option<&HubIs>) -> anyhow::Result<Option<HubIs>> {
+        self.ask_for(&json!({ "ask": "hub", "known": known }), HUB_ASKED_FOR).await
     }
 
     /// A session of that hub for a key, signed by the device.

@@ -4,6 +4,7 @@
 //! comes.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,9 +22,6 @@ use trust::Key;
 use super::executor::Executor;
 use crate::agent::protocol::{HubIs, LineIs, Thing, Wanted};
 
-/// How often somebody is asked whether a hub was joined, or another one.
-const HUB_ASKED_EVERY: Duration = Duration::from_secs(2);
-
 /// How long an executor is left alone that does not answer.
 const EXECUTOR_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
@@ -38,27 +36,30 @@ const ROUNDS_MAX: usize = 256;
 
 /// Keeps the line to whichever hub this device joined. It never ends.
 pub(super) async fn keep(proxy: Option<Proxy>, executor: Arc<Executor>) {
+    let mut known = None;
     loop {
-        // An executor that is away, or none: both are asked again.
-        if let Ok(Some(hub)) = executor.hub().await {
-            tracing::info!(address = hub.addresses.join(" "), "calling the hub");
-            work(&hub, proxy.as_ref(), &executor).await;
-        }
-        sleep(HUB_ASKED_EVERY).await;
+        known = tokio::select! {
+            now = other_than(known.as_ref(), &executor) => now,
+            never = work(known.as_ref(), proxy.as_ref(), &executor) => match never {},
+        };
     }
 }
 
-/// Why a line is not kept any longer.
-enum Over {
-    /// The hub is elsewhere, or none is any more.
-    Moved,
-    /// Nobody answers at that address.
-    Away,
+/// Waits until the hub is another one, or none. An executor that is away is asked again.
+async fn other_than(known: Option<&HubIs>, executor: &Executor) -> Option<HubIs> {
+    loop {
+        match executor.hub(known).await {
+            Ok(now) => return now,
+            Err(_) => sleep(EXECUTOR_AGAIN_AFTER).await,
+        }
+    }
 }
 
-/// Calls a hub at one of its addresses after the other, until it is another one.
-async fn work(hub: &HubIs, proxy: Option<&Proxy>, executor: &Arc<Executor>) {
+/// Calls a hub at one of its addresses after the other, where there is one.
+async fn work(hub: Option<&HubIs>, proxy: Option<&Proxy>, executor: &Arc<Executor>) -> Infallible {
+    let Some(hub) = hub else { return pending().await };
     for address in hub.addresses.iter().cycle() {
+        tracing::info!(address, "calling the hub");
         let parsed = address.parse().map_err(anyhow::Error::from);
         let way = parsed.and_then(|address| Ok(Way::new(&address, &hub.authorities, proxy)?));
         let way = match way {
@@ -66,7 +67,7 @@ async fn work(hub: &HubIs, proxy: Option<&Proxy>, executor: &Arc<Executor>) {
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), address, "the hub cannot be called");
                 sleep(NEVER).await;
-                return;
+                continue;
             }
         };
         let opener = Opens(Arc::clone(executor));
@@ -78,15 +79,13 @@ async fn work(hub: &HubIs, proxy: Option<&Proxy>, executor: &Arc<Executor>) {
             look: Notify::new(),
             changed: Notify::new(),
         };
-        let over = tokio::select! {
-            over = line.listen() => over,
-            over = line.beats(hub) => over,
+        tokio::select! {
+            () = line.listen() => {}
+            never = line.beats() => match never {},
             never = line.says() => match never {},
-        };
-        if let Over::Moved = over {
-            return;
         }
     }
+    pending().await
 }
 
 /// Opens sessions with the device's key, which the executor has.
@@ -162,7 +161,7 @@ impl Kept<'_> {
     }
 
     /// Waits for the bell, and looks; at the start and now and then anyway.
-    async fn listen(&self) -> Over {
+    async fn listen(&self) {
         let mut backoff = Backoff::default();
         loop {
             let trouble = match self.round().await {
@@ -180,7 +179,7 @@ impl Kept<'_> {
             self.heard(Some(&trouble));
             sleep(backoff.after(&trouble).unwrap_or(NEVER)).await;
             if !self.is_only && matches!(trouble, Trouble::Unreachable { .. } | Trouble::Stranger { .. }) {
-                return Over::Away;
+                return;
             }
         }
     }
@@ -291,13 +290,9 @@ impl Kept<'_> {
         }
     }
 
-    /// Says that the device is there; and hears whether the hub is another one by now.
-    async fn beats(&self, hub: &HubIs) -> Over {
+    /// Says that the device is there.
+    async fn beats(&self) -> Infallible {
         loop {
-            match self.executor.hub().await {
-                Ok(now) if now.as_ref() != Some(hub) => return Over::Moved,
-                _ => {}
-            }
             let State { has, waiting, .. } = self.state().clone();
             let agent = format!("remit/{}", env!("CARGO_PKG_VERSION"));
             let beat = Beat { at_ms: SystemClock.now_ms(), mailbox: has, waiting, agent };

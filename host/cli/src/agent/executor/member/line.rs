@@ -39,6 +39,28 @@ impl Executor {
         Some(HubIs { addresses, authorities })
     }
 
+    /// Somebody wants to hear where the hub is, once it is elsewhere than they know.
+    pub(in crate::agent::executor) fn asked_for_hub(&mut self, known: Option<HubIs>, answer: Answer) {
+        // Whoever asked before has gone, or asks twice: they are told nothing, which is what they know.
+        self.hub_asked = Some((known, answer));
+        self.tell_of_hub();
+    }
+
+    /// Whoever wants to hear where the hub is hears it, where they do not know.
+    pub(in crate::agent::executor) fn tell_of_hub(&mut self) {
+        if self.hub_asked.is_none() {
+            return;
+        }
+        let is = self.hub();
+        let Some((_, answer)) = self.hub_asked.take_if(|(known, it)| *known != is || it.gone.is_cancelled()) else {
+            return;
+        };
+        match serde_json::to_value(is) {
+            Ok(value) => tell(answer, Answered::Is { value }),
+            Err(error) => tell(answer, crate::agent::runner::told(&error.into())),
+        }
+    }
+
     /// Signs that a key asks for this device, of the hub that was joined and of no other.
     pub(in crate::agent::executor) fn session(&mut self, hub: Digest, key: Key) -> anyhow::Result<Value> {
         let now = keys::now(&self.context);
