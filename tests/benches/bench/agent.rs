@@ -184,7 +184,8 @@ impl Site {
         let config = folder.join("agent.toml");
         let lines = [
             format!("orders = {:?}", machine.folder("orders")),
-            format!("run-dir = {:?}", machine.folder("run")),
+            // Where the executor of a state folder of its own listens: there the other half looks for it.
+            format!("run-dir = {:?}", machine.state()),
             format!("detect-runs-max = {ASKERS}"),
             format!("spool = {{ bytes-max = {SPOOL} }}"),
             format!("metrics = {{ listen = \"unix:{}\" }}", folder.join("metrics.sock").display()),
@@ -210,15 +211,19 @@ impl Site {
                 self.wait(|site| site.machine.run(&["agent", "status"]).code == Some(0));
             }
         }
-        self.wait(|site| site.config.with_file_name("metrics.sock").exists());
+        self.wait(|site| site.said("network").contains("the executor is there"));
+    }
+
+    /// What a half said so far.
+    fn said(&self, half: &str) -> String {
+        fs::read_to_string(self.config.with_extension(half)).unwrap_or_default()
     }
 
     fn wait(&self, is: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !is(self) {
             if began.elapsed() > Duration::from_secs(30) {
-                let said = |half: &str| fs::read_to_string(self.config.with_extension(half)).unwrap_or_default();
-                panic!("the agent does not answer:\n{}\n{}", said("executor"), said("network"));
+                panic!("the agent does not answer:\n{}\n{}", self.said("executor"), self.said("network"));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
