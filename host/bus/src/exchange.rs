@@ -1,5 +1,6 @@
 //! The hub's side.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,14 @@ use crate::{Ack, Beat, Bells, Device, Found, Logged, Mailbox, Message, Position,
 pub trait Exchange: Send + Sync {
     /// What lies in a device's mailbox.
     async fn mailbox(&self, of: &Device) -> Result<Option<Mailbox>, Fault>;
+
+    /// The same for a device that has this one: with the names of the documents that it may read, and those of them that it is
+    /// not known to have, as long as all of it fits into so many bytes. What is left out is asked for, so to leave out all of it is
+    /// always right.
+    async fn mailbox_beside(&self, of: &Device, _: Has<'_>, _: usize) -> Result<Option<Beside>, Fault> {
+        let found = self.mailbox(of).await?;
+        Ok(found.map(|mailbox| Beside { mailbox, names: Vec::new(), documents: Vec::new() }))
+    }
 
     /// Replaces mailboxes, each whole or not at all and independently of the others; an answer for each, in order. One device
     /// twice in a call is two replacements, in order. Nobody's bell is rung.
@@ -47,6 +56,26 @@ pub trait Exchange: Send + Sync {
     /// Those of these documents that this device's mailbox names; any other is missing, whether it is there or not. At most
     /// [`DOCUMENTS_MAX`](crate::DOCUMENTS_MAX), and as many as fit into [`BATCH_BYTES_MAX`](crate::BATCH_BYTES_MAX).
     async fn documents(&self, reader: &Device, wanted: &[Digest]) -> Result<Found, Fault>;
+}
+
+/// What a device is known to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Has<'a> {
+    /// The mailbox.
+    pub mailbox: Option<Digest>,
+    /// Documents.
+    pub documents: &'a HashSet<Digest>,
+}
+
+/// A mailbox, and documents beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// What lies there.
+    pub mailbox: Mailbox,
+    /// What the device may read.
+    pub names: Vec<Digest>,
+    /// Some of it; nothing where the device has this mailbox.
+    pub documents: Vec<Bytes>,
 }
 
 /// A mailbox for another.

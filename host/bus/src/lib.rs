@@ -26,7 +26,7 @@ mod wire;
 pub use backoff::Backoff;
 pub use bells::{Bells, Ears, Ring};
 pub use direct::Direct;
-pub use exchange::{Conflict, Exchange, Fault, Replacement, Whom};
+pub use exchange::{Beside, Conflict, Exchange, Fault, Has, Replacement, Whom};
 pub use hostile::{Hostile, Mischief};
 pub use line::{Line, Pulled, Retry, Trouble, Woken};
 pub use memory::Memory;

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use model::{Clock, Digest};
 
 use crate::{
-    Ack, BATCH_BYTES_MAX, Beat, Bells, Conflict, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, Device, Exchange, Fault, Found,
-    Logged, MAILBOX_BYTES_MAX, Mailbox, Message, NAMED_MAX, Position, Presence, Replacement, Revision, Roll, Spool,
-    Taken, TooMuch, Whom,
+    Ack, BATCH_BYTES_MAX, Beat, Bells, Beside, Conflict, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, Device, Exchange, Fault,
+    Found, Has, Logged, MAILBOX_BYTES_MAX, Mailbox, Message, NAMED_MAX, Position, Presence, Replacement, Revision,
+    Roll, Spool, Taken, TooMuch, Whom,
 };
 
 /// The most messages that it keeps: what a test delivers, several times over.
@@ -62,6 +62,25 @@ impl Memory {
 impl Exchange for Memory {
     async fn mailbox(&self, of: &Device) -> Result<Option<Mailbox>, Fault> {
         Ok(self.kept().mailboxes.get(of).map(|(mailbox, _)| mailbox.clone()))
+    }
+
+    async fn mailbox_beside(&self, of: &Device, has: Has<'_>, bytes_max: usize) -> Result<Option<Beside>, Fault> {
+        let kept = self.kept();
+        let Some((mailbox, names)) = kept.mailboxes.get(of) else { return Ok(None) };
+        let (mailbox, names) = (mailbox.clone(), names.iter().copied().collect());
+        let mut beside = Beside { mailbox, names, documents: Vec::new() };
+        let mut bytes = beside.mailbox.bytes.len();
+        if has.mailbox != Some(Digest::of(&beside.mailbox.bytes)) {
+            let unknown = beside.names.iter().filter(|it| !has.documents.contains(*it));
+            for document in unknown.filter_map(|it| kept.documents.get(it)) {
+                bytes += document.len();
+                if bytes > bytes_max {
+                    break;
+                }
+                beside.documents.push(document.clone());
+            }
+        }
+        Ok(Some(beside))
     }
 
     async fn replace(&self, with: Vec<Replacement>) -> Result<Vec<Result<Revision, Conflict>>, Fault> {

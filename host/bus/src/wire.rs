@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use model::Digest;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use trust::Name;
 
@@ -35,6 +36,15 @@ pub(crate) const FOUND_BYTES_MAX: usize = BATCH_BYTES_MAX / 3 * 4 + 200 * DOCUME
 pub(crate) const ACKS_BYTES_MAX: usize = 100 * MESSAGES_MAX;
 /// The most bytes of a beat, and of any frame over the socket.
 pub(crate) const FRAME_BYTES_MAX: usize = 1 << 10;
+/// The most bytes of what is asked over the socket, its head with it: whatever is larger is a request of its own, because ten
+/// thousand sockets may hold so much at once.
+pub(crate) const ASKED_BYTES_MAX: usize = 16 << 10;
+/// The most bytes of what is answered over the socket, without its head.
+pub(crate) const TOLD_BYTES_MAX: usize = 64 << 10;
+/// The most bytes of the head of either.
+pub(crate) const HEAD_BYTES_MAX: usize = 1 << 10;
+/// The most documents beside a mailbox: their sizes fit into a head.
+pub(crate) const BESIDE_MAX: usize = 64;
 /// The most bytes of anything else that is answered.
 pub(crate) const SAID_BYTES_MAX: usize = 4 << 10;
 
@@ -86,6 +96,51 @@ pub(crate) enum Said {
     },
     /// It is there.
     Beats(Beat),
+}
+
+/// A request over the socket: what it asks, and what proves it. Its body follows.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Asks {
+    /// Its number in the session of the socket, by which it is answered.
+    pub(crate) count: u64,
+    /// The signature, in base64.
+    pub(crate) proof: String,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    /// What would be asked under `If-None-Match`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) has: Option<Digest>,
+}
+
+/// The answer to it. Its body follows.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Told {
+    pub(crate) count: u64,
+    /// As over HTTP; 421 where the answer is too large for a socket.
+    pub(crate) status: u16,
+    /// What would be answered under `Retry-After`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after_s: Option<u64>,
+    /// The sizes of documents that stand behind a mailbox which names them, at the end of the body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) beside: Vec<usize>,
+}
+
+/// A head, which is one line of JSON, and a body, in one frame.
+pub(crate) fn framed(head: &impl Serialize, body: &[u8]) -> Bytes {
+    let mut frame = serde_json::to_vec(head).unwrap_or_default();
+    frame.push(b'\n');
+    frame.extend_from_slice(body);
+    frame.into()
+}
+
+/// Both of them again.
+pub(crate) fn unframed<T: DeserializeOwned>(frame: &Bytes) -> Option<(T, Bytes)> {
+    let at = frame.iter().take(HEAD_BYTES_MAX).position(|&byte| byte == b'\n')?;
+    let head = serde_json::from_slice(frame.get(..at)?).ok()?;
+    Some((head, frame.slice(at + 1..)))
 }
 
 /// What is wrong with a request, as far as it is read: RFC 9457.
@@ -143,8 +198,6 @@ mod in_base64 {
 
 #[cfg(test)]
 mod tests {
-    use serde::de::DeserializeOwned;
-
     use super::*;
     use crate::{Ack, MESSAGE_BYTES_MAX, Taken};
 
@@ -177,6 +230,32 @@ mod tests {
             &Said::Beats(beat),
             &format!(r#"{{"beats":{{"at-ms":1,"mailbox":"{digest}","waiting":2,"agent":"remit/0.1.0"}}}}"#),
         );
+    }
+
+    #[test]
+    fn a_frame_has_a_head_and_a_body() {
+        let asks = |has| {
+            let (method, target) = ("GET".to_owned(), MAILBOX.to_owned());
+            Asks { count: 7, proof: "AA==".to_owned(), method, target, has }
+        };
+        let told = Told { count: 7, status: 503, after_s: Some(2), beside: Vec::new() };
+        let text = r#"{"count":7,"proof":"AA==","method":"GET","target":"/v1/line/mailbox"}"#;
+        form(&asks(None), text);
+        form(&told, r#"{"count":7,"status":503,"after-s":2}"#);
+        form(&Told { after_s: None, beside: vec![3, 5], ..told }, r#"{"count":7,"status":503,"beside":[3,5]}"#);
+        let has = Some(Digest::of(b""));
+        for body in [&b""[..], b"one\ntwo\n"] {
+            let (head, found) = unframed::<Asks>(&framed(&asks(has), body)).unwrap();
+            assert_eq!((head, &found[..]), (asks(has), body));
+        }
+        assert_eq!(framed(&asks(None), b""), format!("{text}\n"));
+        let longest = Asks { proof: "x".repeat(88), count: u64::MAX, ..asks(has) };
+        assert!(framed(&longest, b"").len() < HEAD_BYTES_MAX);
+        for garbage in ["", "\n", "{}", "{}\n", "no\nhead"] {
+            assert_eq!(unframed::<Asks>(&Bytes::from(garbage)), None, "{garbage:?}");
+        }
+        let padded = format!("{}{text}\n", " ".repeat(HEAD_BYTES_MAX));
+        assert_eq!(unframed::<Asks>(&Bytes::from(padded)), None, "a head has a size");
     }
 
     #[test]

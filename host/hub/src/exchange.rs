@@ -6,23 +6,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::{
-    Ack, BATCH_BYTES_MAX, Beat, Bells, Conflict, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, Device, Exchange, Fault, Found,
-    Logged, MAILBOX_BYTES_MAX, Mailbox, Message, NAMED_MAX, Position, Presence, Replacement, Revision, TooMuch, Whom,
+    Ack, BATCH_BYTES_MAX, Beat, Bells, Beside, Conflict, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, Device, Exchange, Fault,
+    Found, Has, Logged, MAILBOX_BYTES_MAX, Mailbox, Message, NAMED_MAX, Position, Presence, Replacement, Revision,
+    TooMuch, Whom,
 };
 use bytes::Bytes;
 use model::Digest;
+use tokio::sync::Semaphore;
 
-use crate::db::{Change, Document, View};
+use crate::db::{Change, Document, READERS_MAX, View};
 use crate::scope::Held;
 use crate::{Error, Hub, Scope, said};
 
 /// The most messages that are read of the log at once: as much memory as one delivery of the largest.
 const LOG_MAX: usize = 1_000;
 
+/// So many messages are looked at where they came in: a few signatures cost less than to hand them to another thread and wait.
+const FEW: usize = 4;
+
 /// Where messages to and from devices lie. What a device says is kept under the client that its assignment, or its token, named.
 pub struct Post {
     pub(crate) hub: Arc<Hub>,
     bells: Bells,
+    /// Who may ask for a reader: five hundred threads that wait for four of them would be in each other's way.
+    turns: Semaphore,
     /// What a test adds to the time since.
     #[cfg(test)]
     pub(crate) passed: std::sync::Mutex<Duration>,
@@ -34,6 +41,7 @@ impl Post {
         Self {
             hub,
             bells: Bells::default(),
+            turns: Semaphore::new(READERS_MAX),
             #[cfg(test)]
             passed: std::sync::Mutex::default(),
         }
@@ -64,6 +72,7 @@ impl Post {
         read: impl FnOnce(&View<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Fault> {
         let hub = Arc::clone(&self.hub);
+        let _turn = self.turns.acquire().await.map_err(|error| Fault::Broken(Box::new(error)))?;
         let read = move || hub.db.read(&Scope::of_hub(), read);
         tokio::task::spawn_blocking(read).await.unwrap_or(Err(Error::Lost)).map_err(fault)
     }
@@ -98,6 +107,31 @@ impl Exchange for Post {
         Ok(found.map(|it| Mailbox { revision: Revision(it.revision), bytes: it.bytes.into() }))
     }
 
+    async fn mailbox_beside(&self, of: &Device, has: Has<'_>, bytes_max: usize) -> Result<Option<Beside>, Fault> {
+        let (device, had, known) = (of.hex(), has.mailbox, has.documents.clone());
+        self.read(move |view| {
+            let Some(found) = view.mailbox(&device)? else { return Ok(None) };
+            let names: Vec<String> = view.named_by(&device)?;
+            let names: Vec<Digest> = names.iter().filter_map(|it| it.parse().ok()).collect();
+            let mut bytes = found.bytes.len();
+            let mailbox = Mailbox { revision: Revision(found.revision), bytes: found.bytes.into() };
+            let mut beside = Beside { mailbox, names, documents: Vec::new() };
+            if bytes >= bytes_max || had == Some(Digest::of(&beside.mailbox.bytes)) {
+                return Ok(Some(beside));
+            }
+            for digest in beside.names.iter().filter(|digest| !known.contains(*digest)) {
+                let Some(document) = view.file(&digest.to_string())? else { continue };
+                bytes += document.len();
+                if bytes > bytes_max {
+                    break;
+                }
+                beside.documents.push(document.into());
+            }
+            Ok(Some(beside))
+        })
+        .await
+    }
+
     async fn replace(&self, with: Vec<Replacement>) -> Result<Vec<Result<Revision, Conflict>>, Fault> {
         for it in &with {
             TooMuch::of("bytes of a mailbox", it.bytes.len(), MAILBOX_BYTES_MAX)?;
@@ -130,10 +164,12 @@ impl Exchange for Post {
         TooMuch::in_delivery(&messages)?;
         let (device, from, now_ms) = (from.hex(), *from, self.hub.clock.now_ms());
         // Signatures are looked at before there is a transaction that others wait for.
-        let pin = self.hub.trust().pin();
+        let (pin, are_few) = (self.hub.trust().pin(), messages.len() <= FEW);
         let read = move || messages.into_iter().map(|message| said::Said::read(pin, &from, message)).collect();
-        let said: Vec<said::Said> =
-            tokio::task::spawn_blocking(read).await.map_err(|error| Fault::Broken(Box::new(error)))?;
+        let said: Vec<said::Said> = match are_few {
+            true => read(),
+            false => tokio::task::spawn_blocking(read).await.map_err(|error| Fault::Broken(Box::new(error)))?,
+        };
         let orders: BTreeSet<String> = said.iter().filter_map(|it| it.order().map(str::to_owned)).collect();
         let acks = self
             .write(move |change| {

@@ -82,6 +82,19 @@ impl Answer {
         Err(refused(way, response).await)
     }
 
+    /// Of what was answered over a socket, to whom that has a session.
+    pub(super) fn told(told: &wire::Told, body: Bytes, most: usize) -> Result<Self, Trouble> {
+        let garbled = |why: String| Trouble::Garbled { why };
+        let status = StatusCode::from_u16(told.status).map_err(|error| garbled(error.to_string()))?;
+        if !status.is_success() && status != StatusCode::NOT_MODIFIED {
+            return Err(refusal(status, told.after_s.map(Duration::from_secs), &body));
+        }
+        match body.len() > most {
+            true => Err(garbled(format!("it has more than {most} bytes"))),
+            false => Ok(Self { status, body }),
+        }
+    }
+
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Trouble> {
         serde_json::from_slice(&self.body).map_err(|error| Trouble::Garbled { why: error.to_string() })
     }
@@ -123,7 +136,11 @@ async fn whole(way: &Way, mut response: Response, most: usize) -> Result<Bytes, 
 pub(super) async fn refused(way: &Way, response: Response) -> Trouble {
     let (status, after) = (response.status(), after(response.headers()));
     let said = timeout(BUSY_AFTER, whole(way, response, wire::SAID_BYTES_MAX)).await;
-    let title = said.ok().and_then(Result::ok).and_then(|body| serde_json::from_slice::<wire::Problem>(&body).ok());
+    refusal(status, after, &said.ok().and_then(Result::ok).unwrap_or_default())
+}
+
+fn refusal(status: StatusCode, after: Option<Duration>, said: &[u8]) -> Trouble {
+    let title = serde_json::from_slice::<wire::Problem>(said).ok();
     let why = title.map_or_else(|| "it does not say why".to_owned(), |problem| shown(&problem.title));
     match status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {

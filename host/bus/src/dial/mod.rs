@@ -63,19 +63,24 @@ impl Dial {
     }
 
     /// Whether it now stands on a socket.
-    pub async fn has_socket(&self) -> bool {
-        self.socket.is_open().await
+    pub fn has_socket(&self) -> bool {
+        self.socket.is_open()
     }
 
+    /// Asks over the socket, where there is one that it fits on: a connection that stands costs no handshake. Else by itself.
     async fn ask(&self, ask: Ask<'_>) -> Result<ask::Answer, Trouble> {
-        self.session.ask(&self.way, &ask).await
+        match self.socket.ask(&ask).await {
+            Some(answer) => answer,
+            None => self.session.ask(&self.way, &ask).await,
+        }
     }
 
     async fn poll(&self, has: Option<Digest>, most: Duration) -> Result<Woken, Trouble> {
         let most = most.min(POLL_MAX);
         let has = has.map(|digest| format!("&has={digest}")).unwrap_or_default();
         let target = format!("{}?wait={}{has}", wire::BELL, most.as_millis());
-        let answer = self.ask(Ask { patience: most, ..Ask::get(&target, wire::SAID_BYTES_MAX) }).await?;
+        let ask = Ask { patience: most, ..Ask::get(&target, wire::SAID_BYTES_MAX) };
+        let answer = self.session.ask(&self.way, &ask).await?;
         match answer.status {
             StatusCode::NO_CONTENT => Ok(Woken::Quiet),
             _ => answer.json::<wire::Rang>().map(|rang| Woken::Rung { within: Duration::from_millis(rang.within_ms) }),
@@ -113,7 +118,7 @@ impl Dial {
     }
 
     async fn wait_on_socket(&self, has: Option<Digest>, until: Instant) -> Result<Woken, socket::Failed> {
-        if !self.socket.is_open().await {
+        if !self.socket.is_open() {
             self.session.hang(&self.way, &self.socket).await?;
         }
         self.socket.wait(has, until).await
@@ -124,6 +129,7 @@ impl Dial {
 impl Line for Dial {
     async fn wait(&self, has: Option<Digest>, most: Duration) -> Result<Woken, Trouble> {
         let until = Instant::now() + most.min(WAIT_MAX);
+        self.socket.forget_beside();
         let mut waiting = self.waiting.lock().await;
         let woken = self.woken(&mut waiting, has, until).await?;
         if let Woken::Rung { .. } = woken {
@@ -146,6 +152,9 @@ impl Line for Dial {
 
     async fn documents(&self, wanted: &[Digest]) -> Result<Found, Trouble> {
         TooMuch::of("documents at once", wanted.len(), DOCUMENTS_MAX)?;
+        if let Some(documents) = self.socket.beside(wanted).filter(|it| !it.is_empty()) {
+            return Ok(Found { documents, missing: Vec::new() });
+        }
         let answer = self.ask(Ask::post(wire::DOCUMENTS, json(wanted), wire::FOUND_BYTES_MAX)).await?;
         answer.json::<wire::Answered>().map(Found::from)
     }

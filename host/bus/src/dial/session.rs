@@ -53,7 +53,7 @@ impl Session {
             let ask = Ask::get(wire::BELL, wire::SAID_BYTES_MAX);
             let response = ask.send(way, Some(&prover), hanging.headers()).await?;
             match response.status() {
-                StatusCode::SWITCHING_PROTOCOLS => return socket.open(hanging, response).await,
+                StatusCode::SWITCHING_PROTOCOLS => return socket.open(hanging, prover, response).await,
                 StatusCode::UNAUTHORIZED => stale = Some(prover),
                 _ => {
                     return Err(match refused(way, response).await {

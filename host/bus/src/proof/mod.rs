@@ -67,6 +67,12 @@ impl Proof {
         Some(Self { session: one(SESSION)?.to_owned(), count: one(COUNT)?.parse().ok()?, signature })
     }
 
+    /// Of a request that came without headers, over what was opened for this session.
+    pub fn within<T>(session: &Session<T>, count: u64, signature: &str) -> Option<Self> {
+        let signature = STANDARD.decode(signature).ok()?.try_into().ok()?;
+        Some(Self { session: session.id().to_owned(), count, signature })
+    }
+
     /// Of which session it says to be.
     pub fn session(&self) -> &str {
         &self.session
@@ -94,10 +100,15 @@ impl Prover {
 
     /// The headers of the next request.
     pub fn prove(&self, method: &str, target: &str, body: &[u8]) -> [(&'static str, String); 3] {
+        let (count, signature) = self.sign(method, target, body);
+        [(SESSION, self.session.clone()), (COUNT, count.to_string()), (PROOF, signature)]
+    }
+
+    /// The number of the next request, and its signature in base64.
+    pub(crate) fn sign(&self, method: &str, target: &str, body: &[u8]) -> (u64, String) {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let asked = Asked { hub: self.hub, method, target, body };
-        let signature = self.key.prove(asked.message(&self.session, count).as_bytes());
-        [(SESSION, self.session.clone()), (COUNT, count.to_string()), (PROOF, STANDARD.encode(signature))]
+        (count, STANDARD.encode(self.key.prove(asked.message(&self.session, count).as_bytes())))
     }
 }
 

@@ -34,6 +34,7 @@ pub struct Session<T> {
     pub who: T,
     /// When it ends, by the clock.
     pub until_ms: u64,
+    id: String,
     owner: [u8; 32],
     key: Key,
     window: Mutex<Window>,
@@ -61,7 +62,7 @@ impl<T> Sessions<T> {
             return None;
         }
         let id = hex::encode(rand::random::<[u8; 16]>());
-        let session = Session { who, until_ms, owner, key, window: Mutex::default() };
+        let session = Session { who, until_ms, id: id.clone(), owner, key, window: Mutex::default() };
         all.by_id.insert(id.clone(), Arc::new(session));
         all.by_owner.entry(owner).or_default().push_back(id.clone());
         Some(id)
@@ -72,6 +73,11 @@ impl<T> Sessions<T> {
         let session = self.all().by_id.get(proof.session()).cloned().ok_or(Denied)?;
         let is_open = now_ms < session.until_ms && session.window().is_open(proof.count);
         is_open.then_some(session).ok_or(Denied)
+    }
+
+    /// Whether it was not ended.
+    pub(crate) fn has(&self, session: &Session<T>) -> bool {
+        self.all().by_id.contains_key(&session.id)
     }
 
     /// Ends those of an owner, and gives them: whoever was retired, or may less from now on.
@@ -111,6 +117,11 @@ impl<T> All<T> {
 }
 
 impl<T> Session<T> {
+    /// What it is called.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Whether this was asked, and not before. The signature comes first: what is forged takes no number from what is true.
     pub fn prove(&self, proof: &Proof, asked: &Asked<'_>) -> Result<(), Denied> {
         let message = asked.message(proof.session(), proof.count);

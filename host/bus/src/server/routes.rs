@@ -1,5 +1,6 @@
 //! What devices ask, and how it is answered.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,9 @@ use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, get, on, post};
 use axum::{Router, middleware};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -22,13 +23,16 @@ use trust::Key;
 use super::problem::Problem;
 use super::{Caller, Desk, Guard, bell};
 use crate::proof::{Asked, Proof, Session};
-use crate::{Beat, Direct, Line as _, Message, Pulled, WAIT_MAX, wire};
+use crate::{Beat, Beside, Direct, Fault, Has, Line as _, Message, Pulled, Trouble, WAIT_MAX, wire};
 
 /// So long a body may take: whoever sends a byte now and then holds a place for no longer.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// So long an answer may take. The slowest waits for a commit that others have begun.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// So long who asks on a socket waits for their turn.
+const TURN_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The most bytes of a path with its query.
 const TARGET_BYTES_MAX: usize = 1 << 10;
@@ -38,15 +42,13 @@ const FULL_AFTER: Duration = Duration::from_secs(2);
 
 /// The routes, all below `/v1/line/`, to be merged with others and never nested: what is proved is the whole path.
 pub fn routes(desk: Arc<Desk>) -> Router {
-    Router::new()
-        .route(wire::SESSIONS, post(begin))
-        .route(wire::MAILBOX, get(mailbox))
-        .route(wire::DOCUMENTS, post(documents))
-        .route(wire::MESSAGES, post(messages))
-        .route(wire::BEATS, post(beats))
-        .route(wire::BELL, get(wait))
-        .layer(middleware::map_response(not_stored))
-        .with_state(desk)
+    let mut router = Router::new().route(wire::SESSIONS, post(begin)).route(wire::BELL, get(wait));
+    for what in What::ALL {
+        let filter = if what.method() == Method::GET { MethodFilter::GET } else { MethodFilter::POST };
+        let asked = move |State(desk): State<Arc<Desk>>, request: Request| ask(what, desk, request);
+        router = router.route(what.path(), on(filter, asked));
+    }
+    router.layer(middleware::map_response(not_stored)).with_state(desk)
 }
 
 /// What is one device's is for no cache on the way.
@@ -57,15 +59,74 @@ async fn not_stored(mut answer: Response) -> Response {
 
 type Answer = Result<Response, Problem>;
 
+/// What a device may ask in one go, over either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Mailbox,
+    Documents,
+    Messages,
+    Beats,
+}
+
+impl What {
+    const ALL: [Self; 4] = [Self::Mailbox, Self::Documents, Self::Messages, Self::Beats];
+
+    fn method(self) -> Method {
+        if self == Self::Mailbox { Method::GET } else { Method::POST }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Mailbox => wire::MAILBOX,
+            Self::Documents => wire::DOCUMENTS,
+            Self::Messages => wire::MESSAGES,
+            Self::Beats => wire::BEATS,
+        }
+    }
+
+    fn body_bytes_max(self) -> usize {
+        match self {
+            Self::Mailbox => 0,
+            Self::Documents => wire::WANTED_BYTES_MAX,
+            Self::Messages => wire::DELIVERY_BYTES_MAX,
+            Self::Beats => wire::FRAME_BYTES_MAX,
+        }
+    }
+
+    /// Has it done, and says what came of it.
+    async fn answer(self, line: &Direct, has: Option<Digest>, body: &[u8]) -> Answer {
+        Ok(match self {
+            Self::Mailbox => pulled(answered(line.mailbox(has)).await??),
+            Self::Documents => {
+                let wanted: Vec<Digest> = of_json(body)?;
+                json(StatusCode::OK, &wire::Answered::from(answered(line.documents(&wanted)).await??))
+            }
+            Self::Messages => {
+                let sent: Vec<wire::Sent> = of_json(body)?;
+                let messages: Vec<Message> = sent.into_iter().map(Message::from).collect();
+                json(StatusCode::OK, &answered(line.deliver(&messages)).await??)
+            }
+            Self::Beats => {
+                let beat: Beat = of_json(body)?;
+                answered(line.beat(&beat)).await??;
+                StatusCode::NO_CONTENT.into_response()
+            }
+        })
+    }
+}
+
 /// A request that was proved.
 pub(super) struct Entered {
     pub(super) desk: Arc<Desk>,
     pub(super) session: Arc<Session<Caller>>,
     parts: Parts,
     body: Bytes,
-    /// Until it is answered: of its session, of all requests, and of all bodies.
-    places: Option<[OwnedSemaphorePermit; 3]>,
+    /// Until it is answered.
+    places: Option<Places>,
 }
+
+/// Of its session, of all requests, and of all bodies.
+type Places = [OwnedSemaphorePermit; 3];
 
 impl Entered {
     pub(super) fn line(&self) -> Direct {
@@ -88,13 +149,80 @@ async fn begin(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
     Ok(json(StatusCode::CREATED, &wire::Begun { session }))
 }
 
-async fn mailbox(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let entered = enter(&desk, request, 0).await?;
-    let has = match entered.parts.headers.get(header::IF_NONE_MATCH) {
+async fn ask(what: What, desk: Arc<Desk>, request: Request) -> Answer {
+    let entered = enter(&desk, request, what.body_bytes_max()).await?;
+    let has = match entered.parts.headers.get(header::IF_NONE_MATCH).filter(|_| what == What::Mailbox) {
         None => None,
         Some(tag) => Some(tag.to_str().ok().and_then(of_tag).ok_or_else(|| Problem::invalid("no such tag"))?),
     };
-    Ok(match answered(entered.line().mailbox(has)).await?? {
+    what.answer(&entered.line(), has, &entered.body).await
+}
+
+/// The same of what came over a socket: it has its places, and is proved, as if it had come by itself. Beside a mailbox stand
+/// documents that its device is not known to have: it asks once, and not twice.
+pub(super) async fn ask_on_socket(
+    on: &Entered,
+    asks: &wire::Asks,
+    body: &Bytes,
+    had: &mut HashSet<Digest>,
+) -> Result<(Response, Vec<Bytes>), Problem> {
+    let (desk, session) = (&on.desk, &on.session);
+    let is_it = |what: &What| what.method().as_str() == asks.method && what.path() == asks.target;
+    let what = What::ALL.into_iter().find(is_it);
+    let what = what.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "nowhere", "nothing is asked so"))?;
+    if body.len() > what.body_bytes_max() {
+        return Err(Problem::too_large(what.body_bytes_max()));
+    }
+    let proof = Proof::within(session, asks.count, &asks.proof).ok_or_else(Problem::unproved)?;
+    // The session of a socket may have been ended just now.
+    desk.sessions.find(&proof, desk.clock.now_ms()).map_err(|_| Problem::unproved())?;
+    let _places: Places = [own_place(session)?, work_turn(desk).await?, body_place(desk, body.len())?];
+    let asked = Asked { hub: desk.hub, method: &asks.method, target: &asks.target, body };
+    session.prove(&proof, &asked).map_err(|_| Problem::unproved())?;
+    if what == What::Mailbox {
+        return pulled_beside(on, asks.has, had).await;
+    }
+    what.answer(&on.line(), asks.has, body).await.map(|answer| (answer, Vec::new()))
+}
+
+async fn pulled_beside(
+    on: &Entered,
+    mailbox: Option<Digest>,
+    had: &mut HashSet<Digest>,
+) -> Result<(Response, Vec<Bytes>), Problem> {
+    let (device, has) = (&on.session.who.device, Has { mailbox, documents: had });
+    let found = answered(on.desk.exchange.mailbox_beside(device, has, wire::TOLD_BYTES_MAX)).await?;
+    let Some(Beside { mailbox: found, names, mut documents }) = found.map_err(Trouble::from)? else {
+        return Ok((pulled(Pulled::Empty), Vec::new()));
+    };
+    *had = names.into_iter().collect();
+    if mailbox == Some(Digest::of(&found.bytes)) {
+        return Ok((pulled(Pulled::Same), Vec::new()));
+    }
+    documents.truncate(wire::BESIDE_MAX);
+    Ok((pulled(Pulled::New(found.bytes)), documents))
+}
+
+/// Whether a device has the mailbox that lies there; then it has what that names too, or asks for it.
+pub(super) async fn has_it(on: &Entered, mailbox: Option<Digest>, had: &mut HashSet<Digest>) -> Result<bool, Fault> {
+    let device = &on.session.who.device;
+    let found = match had.is_empty() {
+        true => on.desk.exchange.mailbox_beside(device, Has { mailbox, documents: had }, 0).await?,
+        false => {
+            let found = on.desk.exchange.mailbox(device).await?;
+            found.map(|mailbox| Beside { mailbox, names: Vec::new(), documents: Vec::new() })
+        }
+    };
+    let Some(found) = found else { return Ok(true) };
+    let has_it = mailbox == Some(Digest::of(&found.mailbox.bytes));
+    if has_it && had.is_empty() {
+        had.extend(found.names);
+    }
+    Ok(has_it)
+}
+
+fn pulled(pulled: Pulled) -> Response {
+    match pulled {
         Pulled::Empty => StatusCode::NO_CONTENT.into_response(),
         Pulled::Same => StatusCode::NOT_MODIFIED.into_response(),
         Pulled::New(bytes) => {
@@ -107,29 +235,7 @@ async fn mailbox(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
             }
             answer
         }
-    })
-}
-
-async fn documents(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let entered = enter(&desk, request, wire::WANTED_BYTES_MAX).await?;
-    let wanted: Vec<Digest> = of_json(&entered.body)?;
-    let found = answered(entered.line().documents(&wanted)).await??;
-    Ok(json(StatusCode::OK, &wire::Answered::from(found)))
-}
-
-async fn messages(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let entered = enter(&desk, request, wire::DELIVERY_BYTES_MAX).await?;
-    let sent: Vec<wire::Sent> = of_json(&entered.body)?;
-    let messages: Vec<Message> = sent.into_iter().map(Message::from).collect();
-    let acks = answered(entered.line().deliver(&messages)).await??;
-    Ok(json(StatusCode::OK, &acks))
-}
-
-async fn beats(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
-    let entered = enter(&desk, request, wire::FRAME_BYTES_MAX).await?;
-    let beat: Beat = of_json(&entered.body)?;
-    answered(entered.line().beat(&beat)).await??;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    }
 }
 
 /// Waits hold no place among those that are worked on.
@@ -172,12 +278,36 @@ async fn enter(desk: &Arc<Desk>, request: Request, body_bytes_max: usize) -> Res
     }
     let proof = Proof::of(&parts.headers).ok_or_else(Problem::unproved)?;
     let session = desk.sessions.find(&proof, desk.clock.now_ms()).map_err(|_| Problem::unproved())?;
-    let own = session.who.guard.enter(Instant::now()).map_err(Problem::too_often)?;
-    let place = Arc::clone(&desk.work).try_acquire_owned().map_err(|_| Problem::busy(FULL_AFTER))?;
+    let (own, place) = (own_place(&session)?, work_place(desk)?);
     let (body, held) = read(desk, body, &parts.headers, body_bytes_max).await?;
     let asked = Asked { hub: desk.hub, method: parts.method.as_str(), target, body: &body };
     session.prove(&proof, &asked).map_err(|_| Problem::unproved())?;
     Ok(Entered { desk: Arc::clone(desk), session, parts, body, places: Some([own, place, held]) })
+}
+
+/// One of the places of a session.
+fn own_place(session: &Session<Caller>) -> Result<OwnedSemaphorePermit, Problem> {
+    session.who.guard.enter(Instant::now()).map_err(Problem::too_often)
+}
+
+/// One of those of all requests.
+fn work_place(desk: &Desk) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&desk.work).try_acquire_owned().map_err(|_| Problem::busy(FULL_AFTER))
+}
+
+/// The same for whoever asks on a socket: they ask one thing at a time, all of it was read, and nobody is behind them. So they wait,
+/// where others are sent away, and ten thousand who answer an order at once are done one after the other.
+async fn work_turn(desk: &Desk) -> Result<OwnedSemaphorePermit, Problem> {
+    match timeout(TURN_TIME_MAX, Arc::clone(&desk.work).acquire_owned()).await {
+        Ok(Ok(place)) => Ok(place),
+        _ => Err(Problem::busy(FULL_AFTER)),
+    }
+}
+
+/// As much of what all bodies have.
+fn body_place(desk: &Desk, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+    Arc::clone(&desk.bodies).try_acquire_many_owned(kib).map_err(|_| Problem::busy(FULL_AFTER))
 }
 
 /// A body, within its size and time, and within what all bodies may have.
@@ -191,8 +321,7 @@ async fn read(
     if said.is_some_and(|said| said > most) {
         return Err(Problem::too_large(most));
     }
-    let kib = u32::try_from(said.unwrap_or(most).div_ceil(1024)).unwrap_or(u32::MAX);
-    let held = Arc::clone(&desk.bodies).try_acquire_many_owned(kib).map_err(|_| Problem::busy(FULL_AFTER))?;
+    let held = body_place(desk, said.unwrap_or(most))?;
     let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took too long");
     let read = timeout(BODY_TIME_MAX, Limited::new(body, most).collect()).await.map_err(slow)?;
     let bytes = read.map(|it| it.to_bytes()).map_err(|error| match error.is::<LengthLimitError>() {

@@ -3,20 +3,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Request};
 use bus::conformance::World as _;
 use bus::dial::Opener as _;
 use bus::proof::Prover;
 use bus::server::Limits;
-use bus::{Line as _, MESSAGES_MAX, Memory, Pulled};
+use bus::{Line as _, MESSAGES_MAX, Memory, Pulled, Replacement};
+use futures_util::{SinkExt as _, StreamExt as _};
 use model::{Clock, ManualClock};
 use reqwest::{Client, Method, Response};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message as Frame;
 use trust::SessionKey;
 
 use crate::world::{Authority, Between, Embedded, NOW_MS, Root, device, start};
@@ -178,6 +182,129 @@ async fn what_is_too_large_is_not_read() {
     let piece = format!("transfer-encoding: chunked\r\n\r\n800\r\n{}\r\n0\r\n\r\n", " ".repeat(0x800));
     let (_, answer) = said("/v1/line/beats", piece).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "without a length: {answer}");
+}
+
+/// A socket on which anything is said.
+type RawSocket = WebSocketStream<TlsStream<TcpStream>>;
+
+async fn hang(world: &Embedded, prover: &Prover) -> RawSocket {
+    let target = "/v1/line/bell";
+    let mut request = Request::builder()
+        .uri(format!("wss://{}{target}", world.address()))
+        .header("host", "hub")
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==");
+    for (name, value) in prover.prove("GET", target, b"") {
+        request = request.header(name, value);
+    }
+    let stream = connect(world.address(), &world.authority).await;
+    tokio_tungstenite::client_async(request.body(()).unwrap(), stream).await.unwrap().0
+}
+
+/// A request as it is framed, with the number that it has and its proof.
+fn framed(proof: &[(&'static str, String); 3], method: &str, target: &str, body: &[u8]) -> Vec<u8> {
+    let count: u64 = proof[1].1.parse().unwrap();
+    let head = json!({ "count": count, "proof": proof[2].1, "method": method, "target": target });
+    [format!("{head}\n").as_bytes(), body].concat()
+}
+
+/// The status of the answer, and what is answered; nothing where the socket ended.
+async fn said(socket: &mut RawSocket, frame: Frame) -> Option<(u64, Value)> {
+    socket.send(frame).await.ok()?;
+    loop {
+        match socket.next().await?.ok()? {
+            Frame::Binary(told) => {
+                let at = told.iter().position(|&byte| byte == b'\n').unwrap();
+                let head: Value = serde_json::from_slice(&told[..at]).unwrap();
+                return Some((head["status"].as_u64().unwrap(), head));
+            }
+            Frame::Close(_) => return None,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_on_a_socket_is_proved_and_limited_as_any_other() {
+    let world = Embedded::new(Between::Nobody);
+    let raw = Raw::new(&world);
+    let (prover, other) = (raw.session(&world, 1).await, raw.session(&world, 2).await);
+    let mut socket = hang(&world, &prover).await;
+    for (method, target) in ROUTES.iter().take(4) {
+        let (method, body) = (method.as_str(), body_of(target));
+        let mut ask = async |proof: &[(&'static str, String); 3]| {
+            said(&mut socket, Frame::binary(framed(proof, method, target, body))).await.unwrap().0
+        };
+        let nobody = [("", String::new()), ("", "77".to_owned()), ("", "AA==".to_owned())];
+        assert_eq!(ask(&nobody).await, 401, "{target}, unproved");
+        assert_eq!(ask(&other.prove(method, target, body)).await, 401, "{target}, proved by another session");
+        assert_eq!(ask(&prover.prove(method, "/v1/line/other", body)).await, 401, "{target}, proved of something else");
+        let proof = prover.prove(method, target, body);
+        assert!((200..300).contains(&ask(&proof).await), "{target}");
+        assert_eq!(ask(&proof).await, 401, "{target}, asked again");
+    }
+    for (method, target, body, status) in [
+        ("GET", "/v1/line/nowhere", &b""[..], 404),
+        ("GET", "/v1/line/bell?wait=1", b"", 404),
+        ("POST", "/v1/line/mailbox", b"", 404),
+        ("POST", "/v1/line/sessions", b"x", 404),
+        ("GET", "/v1/line/mailbox", b"x", 413),
+        ("POST", "/v1/line/messages", b"{", 400),
+    ] {
+        let frame = Frame::binary(framed(&prover.prove(method, target, body), method, target, body));
+        assert_eq!(said(&mut socket, frame).await.unwrap().0, status, "{method} {target}");
+    }
+    let mut sent_away = None;
+    for _ in 0..60 {
+        let frame = framed(&prover.prove("GET", "/v1/line/mailbox", b""), "GET", "/v1/line/mailbox", b"");
+        let (status, head) = said(&mut socket, Frame::binary(frame)).await.unwrap();
+        assert!(status == 204 || status == 429, "{status}");
+        sent_away = sent_away.or((status == 429).then_some(head));
+    }
+    assert_eq!(sent_away.expect("it asked too often")["after-s"], 1);
+    assert_eq!(world.dial(3).mailbox(None).await, Ok(Pulled::Empty), "nobody else noticed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_a_mailbox_stands_what_its_device_is_not_known_to_have() {
+    let world = Embedded::new(Between::Nobody);
+    let (raw, exchange) = (Raw::new(&world), world.exchange());
+    let prover = raw.session(&world, 1).await;
+    let mut socket = hang(&world, &prover).await;
+    let mut pull = async || {
+        let frame = framed(&prover.prove("GET", "/v1/line/mailbox", b""), "GET", "/v1/line/mailbox", b"");
+        said(&mut socket, Frame::binary(frame)).await.unwrap()
+    };
+    let first = exchange.put_document("first".into()).await.unwrap();
+    let second = exchange.put_document("the second".into()).await.unwrap();
+    let with = Replacement { device: device(1), expected: None, bytes: "one".into(), names: vec![first] };
+    let revision = exchange.replace(vec![with]).await.unwrap()[0].unwrap();
+    let (status, head) = pull().await;
+    assert_eq!((status, &head["beside"]), (200, &json!([5])));
+    let with =
+        Replacement { device: device(1), expected: Some(revision), bytes: "two".into(), names: vec![first, second] };
+    exchange.replace(vec![with]).await.unwrap()[0].unwrap();
+    assert_eq!(pull().await.1["beside"], json!([10]), "the first it has");
+    assert_eq!(pull().await.1["beside"], Value::Null, "and now both");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_that_says_what_cannot_be_read_ends() {
+    let world = Embedded::new(Between::Nobody);
+    let raw = Raw::new(&world);
+    let large = Frame::binary(vec![b' '; 17 << 10]);
+    for frame in [Frame::binary(b"no head".to_vec()), Frame::binary(b"{}\n".to_vec()), Frame::text("{"), large] {
+        let prover = raw.session(&world, 1).await;
+        let mut socket = hang(&world, &prover).await;
+        let ask = || {
+            let proof = prover.prove("GET", "/v1/line/mailbox", b"");
+            Frame::binary(framed(&proof, "GET", "/v1/line/mailbox", b""))
+        };
+        assert_eq!(said(&mut socket, ask()).await.unwrap().0, 204, "the control");
+        assert_eq!(said(&mut socket, frame).await, None);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

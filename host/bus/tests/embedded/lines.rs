@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::conformance::World as _;
-use bus::{BEAT, Backoff, Beat, Line as _, Presence, Pulled, Replacement, Retry, Trouble, Woken};
+use bus::{
+    BEAT, Backoff, Beat, Line as _, Message, Presence, Pulled, Replacement, Retry, Spool, Taken, Trouble, Woken,
+};
 use model::Digest;
 
 use crate::world::{Between, Embedded, RETIRED, device};
@@ -20,7 +22,7 @@ async fn a_line_outlives_its_hub() {
     assert_eq!(dial.mailbox(None).await, Ok(Pulled::New("one".into())));
     let has = Some(Digest::of(b"one"));
     assert_eq!(dial.wait(has, Duration::from_millis(50)).await, Ok(Woken::Quiet));
-    assert!(dial.has_socket().await);
+    assert!(dial.has_socket());
 
     world.restart().await;
     let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(100));
@@ -42,6 +44,73 @@ async fn a_line_outlives_its_hub() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_goes_over_the_socket_and_what_does_not_fit_by_itself() {
+    let message = |sequence, bytes: usize| {
+        let kind = "record".parse().unwrap();
+        Message { spool: Spool(1), sequence, kind, body: vec![b'x'; bytes].into() }
+    };
+    for between in [Between::Nobody, Between::OnlySockets] {
+        let is_open = between == Between::Nobody;
+        let world = Embedded::new(between);
+        let (device, exchange) = (device(1), world.exchange());
+        let small = exchange.put_document("small".into()).await.unwrap();
+        let large = exchange.put_document(vec![b'x'; 60 << 10].into()).await.unwrap();
+        let names = vec![small, large];
+        let with = Replacement { device, expected: None, bytes: "one".into(), names };
+        exchange.replace(vec![with]).await.unwrap()[0].unwrap();
+        let dial = world.dial(1);
+        assert_eq!(dial.mailbox(None).await.is_ok(), is_open, "there is no socket yet: {between:?}");
+        dial.wait(None, Duration::from_millis(1)).await.unwrap();
+        assert!(dial.has_socket());
+        assert_eq!(dial.mailbox(None).await, Ok(Pulled::New("one".into())));
+        assert_eq!(dial.mailbox(Some(Digest::of(b"one"))).await, Ok(Pulled::Same));
+        // What came beside it is not waited for with.
+        let has = Some(Digest::of(b"one"));
+        while dial.wait(has, Duration::from_millis(10)).await != Ok(Woken::Quiet) {}
+        assert_eq!(dial.documents(&[small]).await.unwrap().documents, ["small"]);
+        let (first, second) = ([message(1, 10)], [message(2, 4 << 10)]);
+        let both = tokio::join!(dial.deliver(&first), dial.deliver(&second));
+        assert_eq!((both.0.unwrap()[0].taken, both.1.unwrap()[0].taken), (Taken::New, Taken::New));
+        assert_eq!(dial.deliver(&second).await.unwrap()[0].taken, Taken::Known);
+        // What is too large for a socket goes another way, or none.
+        assert_eq!(dial.deliver(&[message(3, 20 << 10)]).await.is_ok(), is_open, "{between:?}");
+        assert_eq!(dial.documents(&[large]).await.is_ok(), is_open, "{between:?}");
+        // And what fits goes on.
+        assert_eq!(dial.mailbox(has).await, Ok(Pulled::Same));
+        assert!(dial.has_socket());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_mailbox_names_comes_beside_it_and_is_had_until_the_next_wait() {
+    let world = Embedded::new(Between::Nobody);
+    let (device, exchange) = (device(1), world.exchange());
+    let names = vec![
+        exchange.put_document("first".into()).await.unwrap(),
+        exchange.put_document("second".into()).await.unwrap(),
+    ];
+    let with = Replacement { device, expected: None, bytes: "one".into(), names: names.clone() };
+    let revision = exchange.replace(vec![with]).await.unwrap()[0].unwrap();
+    let dial = world.dial(1);
+    assert!(matches!(dial.wait(None, SOON).await, Ok(Woken::Rung { .. })));
+    assert_eq!(dial.mailbox(None).await, Ok(Pulled::New("one".into())));
+    let with = Replacement { device, expected: Some(revision), bytes: "one".into(), names: Vec::new() };
+    exchange.replace(vec![with]).await.unwrap()[0].unwrap();
+    assert_eq!(dial.documents(&names).await.unwrap().documents, ["first", "second"], "they are there already");
+    dial.wait(Some(Digest::of(b"one")), Duration::from_millis(1)).await.unwrap();
+    assert_eq!(dial.documents(&names).await.unwrap().missing, names, "and then they are asked for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_on_a_socket_that_ended_is_asked_by_itself() {
+    let world = Embedded::new(Between::Nobody);
+    let dial = world.dial(1);
+    assert_eq!(dial.wait(None, Duration::from_millis(1)).await, Ok(Woken::Quiet));
+    world.restart().await;
+    assert_eq!(dial.mailbox(None).await, Ok(Pulled::Empty), "whether or not the end was heard of by then");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_beat_goes_over_the_socket_and_without_one_by_itself() {
     let world = Embedded::new(Between::Nobody);
     let beat = Beat { at_ms: 1, mailbox: None, waiting: 0, agent: "x".repeat(1_000) };
@@ -59,7 +128,7 @@ async fn a_beat_goes_over_the_socket_and_without_one_by_itself() {
     is_there(1).await;
     without.beat(&beat).await.unwrap();
     is_there(2).await;
-    assert!(with.has_socket().await && !without.has_socket().await);
+    assert!(with.has_socket() && !without.has_socket());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

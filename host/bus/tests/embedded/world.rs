@@ -37,6 +37,8 @@ pub(crate) enum Between {
     Refuses,
     /// Lets a socket begin, and then no more.
     Cuts,
+    /// Lets sockets through, sessions, and nothing else.
+    OnlySockets,
 }
 
 /// An authority.
@@ -113,6 +115,9 @@ fn stands(between: Between, routes: Router) -> Router {
         match between {
             Between::Refuses if wants_socket => StatusCode::BAD_GATEWAY.into_response(),
             Between::Cuts if wants_socket => cut(request).await,
+            Between::OnlySockets if !wants_socket && request.uri().path() != "/v1/line/sessions" => {
+                StatusCode::BAD_GATEWAY.into_response()
+            }
             _ => next.run(request).await,
         }
     }))
@@ -236,10 +241,11 @@ impl World for Embedded {
     async fn line(&self, number: u8) -> (Device, Arc<dyn Line>) {
         let dial = self.dial(number);
         // Who meets somebody that wants no sockets learns it, before a property is looked at.
-        let (mut is_told, is_wanted) = (self.between == Between::Nobody, self.between == Between::Nobody);
+        let is_wanted = matches!(self.between, Between::Nobody | Between::OnlySockets);
+        let mut is_told = is_wanted;
         let learned = async || {
             let waited = dial.wait(None, Duration::from_millis(if is_wanted { 1 } else { 100 })).await;
-            let has_socket = dial.has_socket().await;
+            let has_socket = dial.has_socket();
             (waited, has_socket)
         };
         loop {

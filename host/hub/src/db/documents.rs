@@ -103,14 +103,26 @@ impl View<'_> {
         Ok(query.query_row(params![kind, subject], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
+    /// What a device's mailbox names, but for what plugins are made of.
+    pub(crate) fn named_by(&self, device: &str) -> Result<Vec<String>, Error> {
+        let mut query = self.0.prepare_cached("SELECT file FROM named WHERE device = ?1")?;
+        let rows = query.query_map(params![device], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A file by the digest of all its bytes, for whoever asked whether it is named.
+    pub(crate) fn file(&self, file: &str) -> Result<Option<Vec<u8>>, Error> {
+        let mut query = self.0.prepare_cached("SELECT bytes FROM document WHERE file = ?1")?;
+        Ok(query.query_row(params![file], |row| row.get(0)).optional()?)
+    }
+
     /// Files by the digest of all their bytes, if this device's mailbox names them. What it names, the hub put there: a device reads
     /// what it is to follow, also where that is about other clients too.
     pub(crate) fn named(&self, device: &str, file: &str) -> Result<Option<Vec<u8>>, Error> {
         let mut query = self.0.prepare_cached("SELECT 1 FROM named WHERE device = ?1 AND file = ?2")?;
         let is_named = query.query_row(params![device, file], |_| Ok(())).optional()?.is_some();
-        let mut query = self.0.prepare_cached("SELECT bytes FROM document WHERE file = ?1")?;
         if is_named {
-            return Ok(query.query_row(params![file], |row| row.get(0)).optional()?);
+            return self.file(file);
         }
         // What plugins are made of is named by the orders that the mailbox has: it is the same for thousands of devices.
         let text = "SELECT 1 FROM rollout_part JOIN seat ON seat.digest = rollout_part.digest

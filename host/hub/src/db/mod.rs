@@ -46,7 +46,7 @@ pub use page::{Page, Paged};
 pub(crate) use parts::NewPart;
 #[cfg(test)]
 pub(crate) use parts::PARTS_BYTES_MAX;
-pub(crate) use readers::{READ_MS_MAX, Readers, View};
+pub(crate) use readers::{READ_MS_MAX, READERS_MAX, Readers, View};
 pub use results::{Counted, ResultRow};
 pub(crate) use results::{Kept, LoggedRow, NewMessage, NewResult};
 pub(crate) use rollouts::{Began, NewRollout, NewSeat};

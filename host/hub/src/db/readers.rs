@@ -15,7 +15,7 @@ use super::schema::{Seen, TABLES};
 use crate::{Error, Scope};
 
 /// As many readers as processors would have something to do; each has a cache of its own.
-const READERS_MAX: usize = 4;
+pub(crate) const READERS_MAX: usize = 4;
 
 /// So long one waits for a reader: longer, and the hub has more to do than it can.
 const WAIT: Duration = Duration::from_millis(500);
