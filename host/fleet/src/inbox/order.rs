@@ -18,8 +18,16 @@ pub(super) struct Held {
 struct Known {
     signed: Signed,
     body: Order,
-    /// Whether its signatures were looked at: once, and only where nothing cheaper spoke against it.
-    is_looked_at: bool,
+    asked: Asked,
+}
+
+/// How often an order was believed. Most begin with the first time; the signatures of one that waits, and is asked about again and
+/// again, are looked at once for all of these times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Never,
+    Once,
+    Often,
 }
 
 impl Held {
@@ -35,7 +43,7 @@ impl Held {
                 return Err(Refusal::NotASignature { problem });
             }
             let Read { body, digest, .. } = statement::read::<Order>(signed.statement())?;
-            Ok((digest, Box::new(Known { signed, body, is_looked_at: false })))
+            Ok((digest, Box::new(Known { signed, body, asked: Asked::Never })))
         };
         match read() {
             Ok((order, known)) => Self { order, read: Ok(known) },
@@ -71,11 +79,14 @@ impl Held {
     /// Whether whoever signed it may order that of this device, and it is not an old one.
     pub(super) fn ordered(&mut self, look: Look<'_>, replays: &Replays) -> Result<Ordered, Against> {
         let known = self.read.as_mut().map_err(|refusal| not_believed(refusal))?;
+        if known.asked == Asked::Once {
+            known.signed = known.signed.clone().looked_at();
+            known.asked = Asked::Often;
+        }
         let asked = trust::Asked { order: &known.signed, device: look.device, replays, now: look.now };
         let ordered = look.trust.order(&asked).map_err(|refusals| Against::NotBelieved { refusals })?;
-        if !known.is_looked_at {
-            known.signed = known.signed.clone().looked_at();
-            known.is_looked_at = true;
+        if known.asked == Asked::Never {
+            known.asked = Asked::Once;
         }
         Ok(ordered)
     }

@@ -59,6 +59,8 @@ pub struct Trust {
     pauses: BTreeMap<String, Document<Pause>>,
     admissions: BTreeMap<String, Document<Admission>>,
     enrolments: BTreeMap<String, Document<Enrolment>>,
+    /// How many of these are of each token, by the name of its file.
+    joined: BTreeMap<String, usize>,
     hub: Option<Document<Hub>>,
     /// Worked out of the revocations.
     ended: Ended,
@@ -92,6 +94,7 @@ impl Trust {
             pauses: BTreeMap::new(),
             admissions: BTreeMap::new(),
             enrolments: BTreeMap::new(),
+            joined: BTreeMap::new(),
             hub: None,
             ended: Ended::default(),
             versions: BTreeMap::new(),

@@ -48,7 +48,10 @@ impl Trust {
         let body = &new.read.body;
         let subject = file_name_of(&body.device);
         let mut taken = Taken { kind: crate::Kind::Enrolment, subject: subject.clone(), is_new: true };
-        if let Some(kept) = self.enrolments.get(&subject) {
+        let token = file_name_of(&body.token);
+        let kept = self.enrolments.get(&subject);
+        let before = kept.map(|kept| file_name_of(&kept.read.body.token));
+        if let Some(kept) = kept {
             let (before, after) = (kept.read.created.seconds(), new.read.created.seconds());
             taken.is_new = kept.read.digest != new.read.digest;
             match () {
@@ -59,11 +62,14 @@ impl Trust {
             }
         }
         if let Some(now) = now {
-            let of_others =
-                |it: &&Document<Enrolment>| it.read.body.token == body.token && it.read.body.device != body.device;
-            let others = self.enrolments.values().filter(of_others).count();
+            let joined = self.joined.get(&token).copied().unwrap_or_default();
+            let others = if before.as_ref() == Some(&token) { joined.saturating_sub(1) } else { joined };
             self.look_at_joining(&new, others, now)?;
         }
+        if let Some(count) = before.and_then(|before| self.joined.get_mut(&before)) {
+            *count = count.saturating_sub(1);
+        }
+        *self.joined.entry(token).or_default() += 1;
         self.enrolments.insert(subject, new);
         Ok(taken)
     }
