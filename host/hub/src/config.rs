@@ -21,6 +21,36 @@ pub struct Config {
     /// A certificate of another authority to show instead. The hub does not renew it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Given>,
+    /// How much is asked of it at most, where its machine is another than most are.
+    #[serde(default, skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
+}
+
+/// How much is asked of a hub at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Limits {
+    /// So many devices join in a second, from 1 to 10,000; one address has half of it. Each join verifies two signatures for
+    /// somebody who has proved nothing yet.
+    #[serde(default = "joins_per_second")]
+    pub joins_per_second: u32,
+}
+
+/// Ten thousand devices that come at once are there in two minutes.
+fn joins_per_second() -> u32 {
+    100
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { joins_per_second: joins_per_second() }
+    }
+}
+
+impl Limits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A certificate that somebody gives; relative to the hub's folder.
@@ -39,13 +69,39 @@ impl Config {
         let text = ca::read_bounded(&path)?;
         let wrong = |error: &dyn std::fmt::Display| Error::Invalid(vec![format!("{}: {error}", path.display())]);
         let config: Self = toml::from_str(&String::from_utf8_lossy(&text)).map_err(|error| wrong(&error))?;
-        match config.names.is_empty() {
-            true => Err(wrong(&"`names`: expected at least one name or address")),
-            false => Ok(config),
+        match () {
+            () if config.names.is_empty() => Err(wrong(&"`names`: expected at least one name or address")),
+            () if !(1..=10_000).contains(&config.limits.joins_per_second) => {
+                Err(wrong(&"`limits.joins-per-second`: expected 1 to 10000"))
+            }
+            () => Ok(config),
         }
     }
 
     pub(crate) fn text(&self) -> String {
         toml::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(more: &str) -> Result<Config, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\n{more}");
+        std::fs::write(folder.path().join(FILE), text).unwrap();
+        Config::read(folder.path())
+    }
+
+    #[test]
+    fn limits_are_what_is_written_within_bounds() {
+        assert_eq!(read("").unwrap().limits.joins_per_second, 100);
+        let raised = read("[limits]\njoins-per-second = 2000").unwrap();
+        assert_eq!(raised.limits.joins_per_second, 2_000);
+        assert!(raised.text().ends_with("[limits]\njoins-per-second = 2000\n"));
+        for wrong in ["joins-per-second = 0", "joins-per-second = 10001", "joins-per-hour = 1"] {
+            assert!(read(&format!("[limits]\n{wrong}")).is_err(), "{wrong}");
+        }
     }
 }

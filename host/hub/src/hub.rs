@@ -25,6 +25,8 @@ pub struct Hub {
     sessions: RwLock<Sessions<Asker>>,
     config: Config,
     trust: RwLock<Trust>,
+    /// The root that was pinned, with its signatures, as one text: whoever joins compares its digest.
+    pub(crate) first_root: String,
     /// Who beat, since this process listens.
     pub(crate) roll: Roll,
     pub(crate) began: Instant,
@@ -72,6 +74,7 @@ impl Hub {
         let ca = Ca::open(folder, &config, now)?;
         let db = Db::open(folder)?;
         let trust = believe(&db)?;
+        let first_root = db.read(&Scope::of_hub(), |view| view.document(&trust.pin().to_string()))?;
         Ok(Self {
             folder: folder.to_owned(),
             db,
@@ -80,6 +83,7 @@ impl Hub {
             sessions: RwLock::default(),
             config,
             trust: RwLock::new(trust),
+            first_root: String::from_utf8_lossy(&first_root).into_owned(),
             roll: Roll::default(),
             began: Instant::now(),
             stirs: Stirs::default(),
@@ -161,7 +165,7 @@ impl Hub {
     /// Takes a signed document from whoever has the hub's own folder: the first roster, before which nobody has a seat to ask from.
     /// It verifies as any other does.
     pub async fn put_own(&self, signed: Signed) -> Result<Put, Error> {
-        self.put_document(signed, &Asker { scope: Scope::of_hub(), actor: Actor::Hub, key: [0; 32] }).await
+        self.put_document(signed, &Asker::own()).await
     }
 
     /// Takes a signed document: one that verifies against the pinned root, or none. What follows from it for queries is written in
@@ -268,6 +272,13 @@ pub struct Asker {
     pub(crate) actor: Actor,
     /// The fingerprint of the key that signed the session.
     pub(crate) key: [u8; 32],
+}
+
+impl Asker {
+    /// Whoever has the hub's own folder.
+    pub(crate) fn own() -> Self {
+        Self { scope: Scope::of_hub(), actor: Actor::Hub, key: [0; 32] }
+    }
 }
 
 /// What of a document queries need.

@@ -30,6 +30,8 @@ impl Hub {
     pub(crate) async fn join(&self, signed: Signed) -> Result<Joined, Error> {
         let read = statement::read::<Enrolment>(signed.statement()).map_err(|refusal| vec![refusal])?;
         let body = read.body;
+        // Before anybody waits for it: what is believed is locked only while it is changed.
+        let signed = signed.looked_at();
         let signers = signed.signers(Kind::Enrolment);
         let is_signed = signers.keys.contains(&body.token) && signers.keys.contains(&body.device);
         if !is_signed || body.tenant != self.trust().pin() {
@@ -75,9 +77,7 @@ impl Hub {
             })
             .await?;
         self.stirs.mailboxes();
-        let pin = self.trust().pin().to_string();
-        let root = self.db.read(&Scope::of_hub(), move |view| view.document(&pin))?;
-        Ok(Joined { device: named, state, root: String::from_utf8_lossy(&root).into_owned() })
+        Ok(Joined { device: named, state, root: self.first_root.clone() })
     }
 }
 

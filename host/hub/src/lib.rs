@@ -18,13 +18,14 @@ mod parts;
 mod rollout;
 mod said;
 mod scope;
+mod serve;
 mod stir;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
 pub use ca::Ca;
-pub use config::{Config, Given};
+pub use config::{Config, Given, Limits};
 pub use db::{
     Client, Counted, Device, Entry, Fact, FactChange, Listed, Notification, Order, Page, Paged, ResultRow, RingStands,
     RingState, Rollout, RolloutRing, RolloutState, State, Ticket, TicketState, Token, Verified,

@@ -7,6 +7,11 @@ use crate::db::NewPart;
 use crate::{Asker, Error, Hub};
 
 impl Hub {
+    /// Keeps a part for whoever has the hub's own folder.
+    pub async fn put_own_part(&self, bytes: Vec<u8>) -> Result<Digest, Error> {
+        self.put_part(bytes, &Asker::own()).await
+    }
+
     /// Keeps a part for the clients of whoever hands it over. The same again is the same.
     pub(crate) async fn put_part(&self, bytes: Vec<u8>, asker: &Asker) -> Result<Digest, Error> {
         if bytes.is_empty() || bytes.len() > PART_BYTES_MAX {

@@ -83,6 +83,19 @@ impl Hub {
         Ok(())
     }
 
+    /// The same of whoever has the hub's own folder: to these devices, with the plugin of this list. It is held against what was
+    /// signed as any other is.
+    pub async fn put_own_rollout(
+        self: &std::sync::Arc<Self>,
+        order: &Digest,
+        rings: &[Vec<Device>],
+        parcel: &Digest,
+    ) -> Result<(), Error> {
+        let rings = rings.iter().map(|ring| ring.iter().map(Device::hex).collect()).collect();
+        let wish = Wish { rings, parcel: Some(parcel.to_string()), replaces: Vec::new() };
+        self.put_rollout(&order.to_string(), wish, &Asker::own()).await
+    }
+
     /// Takes an order back: no device that has not begun begins. One that is over already is as it is.
     pub(crate) async fn withdraw_rollout(self: &std::sync::Arc<Self>, order: &str, asker: &Asker) -> Result<(), Error> {
         let (hub, scope, name) = (std::sync::Arc::clone(self), asker.scope.clone(), order.to_owned());

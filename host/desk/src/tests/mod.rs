@@ -151,6 +151,7 @@ impl World {
                 listen: "127.0.0.1:0".parse().unwrap(),
                 names: vec!["127.0.0.1".to_owned()],
                 certificate: None,
+                limits: hub::Limits::default(),
             };
             Hub::init(&path, &config, &root(), &SystemClock).unwrap();
             Arc::new(Hub::open(&path, Arc::new(SystemClock)).unwrap())

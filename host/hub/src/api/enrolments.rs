@@ -8,21 +8,23 @@ use trust::Signed;
 use super::endpoint::{Call, Endpoint, Nothing, Who};
 use super::limit::Rate;
 use crate::Error;
+use crate::config::Limits;
 use crate::join::Joined;
 
 /// A statement of its largest size, with two signatures.
 const BODY_BYTES_MAX: usize = 16 << 10;
 
-/// A join storm of 10,000 takes some minutes; each verifies two signatures for somebody who has proved nothing yet.
-const RATE: Rate = Rate { at_once: 200, per_second: 100 };
+/// So many seconds of joins come at once: devices of one site that are switched on together.
+const AT_ONCE_S: u32 = 2;
 
-pub(super) fn endpoints() -> Vec<Endpoint> {
+pub(super) fn endpoints(limits: &Limits) -> Vec<Endpoint> {
     let join = Endpoint::new(Method::POST, "/v1/enrolments", "Join with a token, as a device", join);
+    let per_second = limits.joins_per_second;
     vec![Endpoint {
         who: Who::Anybody,
         status: StatusCode::CREATED,
         body_bytes_max: BODY_BYTES_MAX,
-        rate: RATE,
+        rate: Rate { at_once: AT_ONCE_S * per_second, per_second },
         ..join
     }]
 }

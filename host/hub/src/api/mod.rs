@@ -33,6 +33,7 @@ use axum::http::Request;
 use axum::routing::{MethodFilter, on};
 
 use crate::Hub;
+use crate::config::Limits;
 use endpoint::Endpoint;
 use limit::Meter;
 
@@ -44,12 +45,12 @@ pub(crate) struct Api {
     peers: Meter,
 }
 
-/// All endpoints.
-fn endpoints() -> Vec<Endpoint> {
+/// All endpoints, with these limits.
+fn endpoints(limits: &Limits) -> Vec<Endpoint> {
     [
         health::endpoints(),
         sessions::endpoints(),
-        enrolments::endpoints(),
+        enrolments::endpoints(limits),
         documents::endpoints(),
         clients::endpoints(),
         devices::endpoints(),
@@ -68,9 +69,10 @@ fn endpoints() -> Vec<Endpoint> {
 
 /// The routes of the technicians' API, over a hub.
 pub fn router(hub: Arc<Hub>) -> Router {
+    let endpoints = endpoints(&hub.config().limits);
     let api = Arc::new(Api { hub, meter: Meter::new(), peers: Meter::new() });
     let mut router = Router::new();
-    for (at, endpoint) in endpoints().into_iter().enumerate() {
+    for (at, endpoint) in endpoints.into_iter().enumerate() {
         let filter = MethodFilter::try_from(endpoint.method.clone()).unwrap_or(MethodFilter::GET);
         let (path, row) = (endpoint.path, Arc::new(serve::Row::new(at, endpoint)));
         let api = Arc::clone(&api);
@@ -84,5 +86,5 @@ pub fn router(hub: Arc<Hub>) -> Router {
 
 /// The OpenAPI 3.1 document of all endpoints.
 pub fn openapi() -> serde_json::Value {
-    openapi::document(&endpoints())
+    openapi::document(&endpoints(&Limits::default()))
 }

@@ -1,5 +1,7 @@
 //! One document a device, replaced whole, by whoever knows which one it replaces.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Change, View, count, ms};
@@ -44,9 +46,16 @@ impl Change<'_> {
             ON CONFLICT (device) DO UPDATE SET client = ?2, revision = ?3, changed_ms = ?4, bytes = ?5";
         let revision = expected + 1;
         self.0.prepare_cached(text)?.execute(params![device, held.client(), ms(revision), ms(now_ms), bytes])?;
-        self.0.prepare_cached("DELETE FROM named WHERE device = ?1")?.execute(params![device])?;
-        let mut insert = self.0.prepare_cached("INSERT INTO named VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
-        for name in names {
+        // Most of what it names it named before.
+        let mut query = self.0.prepare_cached("SELECT file FROM named WHERE device = ?1")?;
+        let before = query.query_map(params![device], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
+        let after: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let mut delete = self.0.prepare_cached("DELETE FROM named WHERE device = ?1 AND file = ?2")?;
+        for gone in before.iter().filter(|it| !after.contains(it.as_str())) {
+            delete.execute(params![device, gone])?;
+        }
+        let mut insert = self.0.prepare_cached("INSERT INTO named VALUES (?1, ?2, ?3)")?;
+        for name in after.into_iter().filter(|it| !before.contains(*it)) {
             insert.execute(params![device, name, held.client()])?;
         }
         Ok(Ok(revision))

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleet::{Mailbox, ORDERS_MAX, Posted, Proof, Seat};
 use model::Digest;
-use trust::statement::{self, Approval, Enrolment, Pause};
+use serde::Deserialize;
+use trust::statement::{self, Approval, Pause};
 use trust::{Key, Signed, Statement};
 
 use crate::Error;
@@ -72,9 +73,19 @@ pub(super) fn own(view: &View<'_>, device: &str, key: &str) -> Result<Vec<Digest
         return Ok(vec![assignment]);
     }
     let Some(enrolled) = view.current("enrolment", device)? else { return Ok(Vec::new()) };
-    let token = body::<Enrolment>(&enrolled.1).map(|it| it.token);
-    let rule = token.map(|token: Key| view.current("admission", &subject(&token.to_string()))).transpose()?;
+    let rule =
+        token_of(&enrolled.1).map(|token| view.current("admission", &subject(&token.to_string()))).transpose()?;
     Ok(file(rule.flatten()).into_iter().chain(file(Some(enrolled))).collect())
+}
+
+/// With which token a device joined. All of the statement was read when it was taken.
+fn token_of(enrolment: &[u8]) -> Option<Key> {
+    #[derive(Deserialize)]
+    struct Joined {
+        token: Key,
+    }
+    let statement = enrolment.split(|&byte| byte == b'\n').next()?;
+    serde_json::from_slice::<Joined>(statement).ok().map(|it| it.token)
 }
 
 /// What documents about a key are filed under.

@@ -171,6 +171,7 @@ impl World {
                 listen: "127.0.0.1:0".parse().unwrap(),
                 names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
                 certificate: None,
+                limits: crate::Limits::default(),
             };
             Hub::init(&path, &config, &root(), &*its_clock).unwrap();
             Hub::open(&path, its_clock).unwrap()

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use hub::{Config, Hub};
+use hub::{Config, Hub, Limits};
 use model::Digest;
 use serde::Serialize;
 use trust::file;
@@ -38,7 +38,8 @@ struct Made<'a> {
 }
 
 pub(crate) fn run(args: &Args, folder: &Path, context: &Context) -> anyhow::Result<ExitCode> {
-    let config = Config { listen: args.listen, names: args.names.clone(), certificate: None };
+    let (names, limits) = (args.names.clone(), Limits::default());
+    let config = Config { listen: args.listen, names, certificate: None, limits };
     let root = Hub::init(folder, &config, &file::read(&args.root)?, &*context.clock)?;
     let authority = Hub::open(folder, context.clock.clone())?.ca().digest();
     match context.output {

@@ -6,6 +6,7 @@ use bus::proof::Prover;
 use serde_json::{Value, json};
 
 use super::Desk;
+use crate::Limits;
 use crate::api::endpoint::Who;
 use crate::api::endpoints;
 use crate::db::tests::one_of_everything;
@@ -129,7 +130,7 @@ fn bytes(desk: &Desk, row: &Row) -> Vec<u8> {
 }
 
 fn is_open(row: &Row) -> bool {
-    let all = endpoints();
+    let all = endpoints(&Limits::default());
     let found = all.iter().find(|it| it.method.as_str() == row.method && it.path == row.path);
     found.is_some_and(|it| it.who == Who::Anybody)
 }
@@ -141,7 +142,8 @@ async fn ask(desk: &Desk, seat: &Prover, row: &Row) -> super::Answered {
 #[test]
 fn every_endpoint_has_a_row() {
     let mut rows: Vec<String> = rows().iter().map(|it| format!("{} {}", it.method, it.path)).collect();
-    let mut all: Vec<String> = endpoints().iter().map(|it| format!("{} {}", it.method, it.path)).collect();
+    let mut all: Vec<String> =
+        endpoints(&Limits::default()).iter().map(|it| format!("{} {}", it.method, it.path)).collect();
     rows.sort_unstable();
     all.sort_unstable();
     assert_eq!(rows, all);
@@ -235,7 +237,7 @@ async fn a_session_ends_with_its_time() {
 async fn too_much_is_refused_before_it_is_read() {
     let desk = desk().await;
     let tess = desk.sit("tess", &["acme"]);
-    let all = endpoints();
+    let all = endpoints(&Limits::default());
     for row in rows() {
         let what = format!("{} {}", row.method, row.path);
         let endpoint = all.iter().find(|it| it.method.as_str() == row.method && it.path == row.path).unwrap();
