@@ -1,29 +1,27 @@
-//! What a fleet costs: a hub in a process of its own, and devices that dial it over TLS.
+//! What a fleet costs: a hub in a process of its own, devices that dial it over TLS, and technicians who ask it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use contract::Class;
-use fleet::{Mailbox, Posted};
-use hub::{Config, Hub};
+use desk::Client;
+use hub::{Config, Hub, Limits};
 use model::{Clock as _, Digest, Mode, SystemClock};
-use rusqlite::{Connection, params};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
-use trust::{Device as Name, Kind, Signed, Time};
+use trust::{Device as Name, Time};
 use url::Url;
 
 use crate::crew::{Crew, Plan};
 use crate::device::Born;
-use crate::hub_process::{Answered, Said};
-use crate::msp::{self, Msp};
+use crate::msp::Msp;
 use crate::nature::Nature;
-use crate::technician::Technician;
+use crate::technician;
 
 /// Every result of a fleet-wide look is on the hub's disk within this.
 const DURABLE: Duration = Duration::from_secs(10);
@@ -33,6 +31,12 @@ const BACK: Duration = Duration::from_secs(60);
 
 /// What a device costs among ten times as many.
 const GROWTH_MAX: f64 = 1.2;
+
+/// All of the devices come from one address, which has half of what is let in: `limits.joins-per-second` of the hub's configuration.
+const JOINS_PER_SECOND: u32 = 2_000;
+
+/// How often a technician lists the fleet, after the hub was started anew.
+const LISTED_EVERY: Duration = Duration::from_secs(10);
 
 /// How long is looked.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +75,10 @@ pub struct Measured {
     pub first_durable_s: f64,
     /// The same where they have it.
     pub durable_s: f64,
-    /// What of the hub's processor time a device's order, result and details took.
+    /// What of the hub's processor time a device's order, result and details took, the plugin aside.
     pub hub_cpu_ms_each: f64,
+    /// What of the simulator's a device took for the same.
+    pub device_cpu_ms: f64,
     /// Until all were back after the hub was started anew.
     pub back_s: f64,
     /// The most devices that were shown as away meanwhile.
@@ -99,7 +105,9 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
     let mut judged = Vec::new();
     for it in all {
         let n = it.devices;
-        judged.push(bar(format!("{n} devices: every result durable, s"), it.durable_s, DURABLE.as_secs_f64()));
+        let durable = |which: &str| format!("{n} devices: every result durable, {which}, s");
+        judged.push(bar(durable("the plugin fetched first"), it.first_durable_s, DURABLE.as_secs_f64()));
+        judged.push(bar(durable("the plugin there"), it.durable_s, DURABLE.as_secs_f64()));
         judged.push(bar(format!("{n} devices: back after a restart, s"), it.back_s, BACK.as_secs_f64()));
         judged.push(bar(format!("{n} devices: shown as away wrongly"), it.shown_away as f64, 0.0));
     }
@@ -116,8 +124,8 @@ pub fn judge(all: &[Measured]) -> Vec<Judged> {
 /// A hub's process.
 struct HubProcess {
     child: Child,
-    says: ChildStdin,
-    hears: BufReader<ChildStdout>,
+    /// It ends with this.
+    _says: ChildStdin,
     address: String,
 }
 
@@ -127,41 +135,25 @@ impl HubProcess {
         let mut command = std::process::Command::new(program);
         command.arg("hub").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        let (says, hears) = (child.stdin.take(), child.stdout.take());
-        let (Some(says), Some(hears)) = (says, hears) else { bail!("the hub's process cannot be spoken to") };
-        let mut hub = Self { child, says, hears: BufReader::new(hears), address: String::new() };
-        match hub.hear()? {
-            Answered::Listens(address) => hub.address = address,
-            other => bail!("the hub begins with {other:?}"),
-        }
-        Ok(hub)
+        let (Some(says), Some(hears)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("the hub's process cannot be spoken to")
+        };
+        let mut address = String::new();
+        BufReader::new(hears).read_line(&mut address)?;
+        anyhow::ensure!(!address.is_empty(), "the hub's process ended");
+        Ok(Self { child, _says: says, address: address.trim().to_owned() })
     }
 
-    fn hear(&mut self) -> anyhow::Result<Answered> {
-        let mut line = String::new();
-        self.hears.read_line(&mut line)?;
-        serde_json::from_str(&line).context("the hub's process ended")
-    }
-
-    fn ask(&mut self, said: &Said) -> anyhow::Result<Answered> {
-        let mut line = serde_json::to_vec(said)?;
-        line.push(b'\n');
-        self.says.write_all(&line)?;
-        self.says.flush()?;
-        self.hear()
+    fn url(&self) -> anyhow::Result<Url> {
+        Ok(format!("https://{}", self.address).parse()?)
     }
 
     fn rss_kib(&self) -> anyhow::Result<f64> {
         rss_kib(&self.child.id().to_string())
     }
 
-    /// Processor time so far, in milliseconds.
     fn cpu_ms(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name, which may have anything in it: the 12th and 13th field, in hundredths.
-        let behind = stat.rsplit_once(')').map(|(_, behind)| behind).unwrap_or_default();
-        let ticks: f64 = behind.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<f64>().ok()).sum();
-        Ok(ticks * 10.0)
+        cpu_ms(&self.child.id().to_string())
     }
 }
 
@@ -178,42 +170,25 @@ fn rss_kib(process: &str) -> anyhow::Result<f64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// What the hub is told about these devices.
-struct Fleet {
-    msp: Msp,
-    names: Vec<String>,
-    believed: Vec<Signed>,
+/// Processor time of a process so far, in milliseconds.
+fn cpu_ms(process: &str) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // Behind the name, which may have anything in it: the 12th and 13th field, in hundredths.
+    let behind = stat.rsplit_once(')').map(|(_, behind)| behind).unwrap_or_default();
+    let ticks: f64 = behind.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<f64>().ok()).sum();
+    Ok(ticks * 10.0)
 }
 
-impl Fleet {
-    fn new(devices: u32, nature: &Nature) -> anyhow::Result<Self> {
-        let msp = Msp::new(Time::from_ms(SystemClock.now_ms()));
-        let born = (0..devices).map(|number| Ok(Name::of(Born::new(nature, number)?.key()).hex()));
-        let names = born.collect::<anyhow::Result<Vec<String>>>()?;
-        Ok(Self { msp, names, believed: Vec::new() })
-    }
-
-    /// A folder with a hub that knows the roster, as `remit hub init` and a first document leave it.
-    fn make_hub(&self, folder: &Path) -> anyhow::Result<()> {
-        let listen = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let config = Config { listen, names: vec!["127.0.0.1".to_owned()], certificate: None };
-        Hub::init(folder, &config, &self.msp.root, &SystemClock)?;
-        let roster = self.msp.roster(1, self.msp.now.plus_days(200));
-        let (digest, text) = (Digest::of(roster.statement()).to_string(), roster.to_text());
-        let file = Connection::open(folder.join("hub.db"))?;
-        file.execute(
-            "INSERT INTO document (digest, kind, subject, file, is_current, kept_ms, bytes) VALUES (?1, ?2, '', ?3, 1, 1, ?4)",
-            params![digest, Kind::Roster.word(), Digest::of(&text).to_string(), text],
-        )?;
-        Ok(())
-    }
-
-    fn fill(&self, orders: Vec<Posted>, more: Vec<Vec<u8>>) -> anyhow::Result<Said> {
-        let documents: Vec<Vec<u8>> = self.believed.iter().map(Signed::to_text).collect();
-        let trust = documents.iter().map(|it| Digest::of(it)).collect();
-        let mailbox = String::from_utf8(Mailbox { trust, orders, pauses: Vec::new() }.write()?)?;
-        Ok(Said::Fill { devices: self.names.clone(), mailbox, documents: documents.into_iter().chain(more).collect() })
-    }
+/// A folder with a hub that knows the roster, as `remit hub init` and `remit hub take` leave it; its authority.
+fn make_hub(folder: &Path, msp: &Msp) -> anyhow::Result<Digest> {
+    let listen = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let limits = Limits { joins_per_second: JOINS_PER_SECOND };
+    let config = Config { listen, names: vec!["127.0.0.1".to_owned()], certificate: None, limits };
+    Hub::init(folder, &config, &msp.root, &SystemClock)?;
+    let hub = Hub::open(folder, Arc::new(SystemClock))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(hub.put_own(msp.roster(1, msp.now.plus_days(200))))?;
+    Ok(hub.ca().digest())
 }
 
 /// Measures one fleet.
@@ -226,38 +201,29 @@ pub async fn measure(
     let folder = tempfile::tempdir()?;
     let folder = folder.path().join("hub");
     let nature = Nature::default();
-    let (of, at) = (nature.clone(), folder.clone());
+    let msp = Msp::new(Time::from_ms(SystemClock.now_ms()));
+    let born = (0..devices).map(|number| Ok(Name::of(Born::new(&nature, number)?.key())));
+    let names = born.collect::<anyhow::Result<Vec<Name>>>()?;
     // The hub's own functions wait for its disk.
+    let at = folder.clone();
     let made = tokio::task::spawn_blocking(move || {
-        let fleet = Fleet::new(devices, &of)?;
-        fleet.make_hub(&at)?;
-        let authority = Hub::open(&at, Arc::new(SystemClock))?.ca().digest();
-        anyhow::Ok((fleet, authority))
+        let authority = make_hub(&at, &msp)?;
+        anyhow::Ok((msp, authority))
     });
-    let (mut fleet, authority) = made.await??;
-    let mut hub = HubProcess::start(program, &folder)?;
-    let url: Url = format!("https://{}", hub.address).parse()?;
-    let tess = Technician::enter(&url, authority, "tess").await?;
-    let (token, admission) = tess.token(fleet.msp.pin(), authority, devices.max(1)).await?;
-    let plugin = fleet.msp.ship("look", "1.0.0", &["device"], "remit");
-    fleet.believed = vec![
-        fleet.msp.roster(1, fleet.msp.now.plus_days(200)),
-        fleet.msp.policy("acme", 1, Class::L4),
-        fleet.msp.approval(&[&plugin]),
-        admission,
-    ];
+    let (mut msp, authority) = made.await??;
+    let hub = HubProcess::start(program, &folder)?;
+    let url = hub.url()?;
+    let (boss, tess) = (technician::client(&url, authority, "boss")?, technician::client(&url, authority, "tess")?);
+    let plugin = msp.ship("look", "1.0.0", &["device"], "remit");
+    for signed in [msp.policy("acme", 1, Class::L4), msp.approval(&[&plugin])] {
+        boss.hand_over(&signed).await?;
+    }
+    let (token, trust) = (technician::token(&tess, &msp, devices.max(1)).await?, technician::trust(&msp)?);
 
     // The join storm.
     let (hub_before, own_before, began) = (hub.rss_kib()?, rss_kib("self")?, Instant::now());
-    let plan = Plan {
-        hub: url,
-        token,
-        root: Some(fleet.msp.root.clone()),
-        devices,
-        first: 0,
-        nature,
-        over: Duration::from_secs(1),
-    };
+    let plan =
+        Plan { hub: url, token, root: Some(msp.root.clone()), devices, first: 0, nature, over: Duration::from_secs(1) };
     let crew = Crew::start(plan);
     let counts = crew.counts();
     until(Duration::from_secs(900), || counts.connected.load(Relaxed) == u64::from(devices), "to join")
@@ -266,11 +232,10 @@ pub async fn measure(
     let joined_s = began.elapsed().as_secs_f64();
     told(&format!("{devices} devices joined in {joined_s:.1} s"));
 
-    // Whom to believe, before anything is ordered.
-    let delivered = counts.delivered.load(Relaxed);
-    hub.ask(&fleet.fill(Vec::new(), Vec::new())?)?;
-    until(Duration::from_secs(120), || counts.believing.load(Relaxed) == u64::from(devices), "to know whose they are")
+    // By its mailbox each hears whom to believe.
+    until(Duration::from_secs(300), || counts.believing.load(Relaxed) == u64::from(devices), "to know whose they are")
         .await?;
+    let delivered = counts.delivered.load(Relaxed);
 
     // At rest, with every one of them connected.
     sleep(patience.settle).await;
@@ -286,23 +251,23 @@ pub async fn measure(
 
     // Everybody looks, and then once more: the first time they fetch the plugin.
     let mut durable_s = [0.0; 2];
-    let mut hub_cpu_ms_each = 0.0;
+    let (mut hub_cpu_ms_each, mut device_cpu_ms) = (0.0, 0.0);
     for durable_s in &mut durable_s {
-        let mut order = fleet.msp.order("tess", "acme", &plugin, Class::L1);
+        let mut order = msp.order("tess", "acme", &plugin, Class::L1);
         order.mode = Mode::Detect;
-        let order = msp::signed(Time::from_ms(SystemClock.now_ms()), &order, &["tess"]).to_text();
-        let posted = Posted { order: Digest::of(&order), ring: None, gate: None, parcel: Some(plugin.list) };
-        let more: Vec<Vec<u8>> = plugin.documents.iter().cloned().chain([order]).collect();
-        let said = fleet.fill(vec![posted], more)?;
-        let (cpu, results, began) = (hub.cpu_ms()?, counts.told.load(Relaxed), Instant::now());
-        hub.ask(&said)?;
+        order.from = Time::from_ms(SystemClock.now_ms());
+        let (hub_cpu, own_cpu) = (hub.cpu_ms()?, cpu_ms("self")?);
+        let (results, began) = (counts.told.load(Relaxed), Instant::now());
+        let digest = technician::send(&tess, &trust, (&order, &plugin), &names).await?;
+        let sent_s = began.elapsed().as_secs_f64();
         let is_told = || counts.told.load(Relaxed) - results >= u64::from(devices);
-        until(Duration::from_secs(180), is_told, "to have told").await?;
+        until(Duration::from_secs(300), is_told, "to have told").await?;
         *durable_s = began.elapsed().as_secs_f64();
-        hub_cpu_ms_each = (hub.cpu_ms()? - cpu) / each;
+        (hub_cpu_ms_each, device_cpu_ms) = ((hub.cpu_ms()? - hub_cpu) / each, (cpu_ms("self")? - own_cpu) / each);
         told(&format!(
-            "every result durable in {durable_s:.1} s, {hub_cpu_ms_each:.2} ms of the hub's processor time each"
+            "every result durable in {durable_s:.1} s (the order on its way after {sent_s:.1}); of processor time {hub_cpu_ms_each:.2} ms each of the hub, {device_cpu_ms:.2} of the device"
         ));
+        counted(&tess, digest, devices).await?;
         // As long after the last one as it takes connections to end: each order meets devices at rest.
         sleep(patience.settle).await;
     }
@@ -312,19 +277,22 @@ pub async fn measure(
     let address = hub.address.clone();
     drop(hub);
     until(Duration::from_secs(60), || counts.connected.load(Relaxed) < u64::from(devices), "to notice").await?;
-    let mut hub = HubProcess::start(program, &folder)?;
+    let hub = HubProcess::start(program, &folder)?;
     anyhow::ensure!(hub.address == address, "the hub came back elsewhere");
-    let (began, mut shown_away) = (Instant::now(), 0);
-    let presence = Said::Presence { devices: fleet.names.clone() };
+    let (began, mut shown_away, mut listed) = (Instant::now(), 0, None::<Instant>);
     let mut back_s = None;
     while began.elapsed() < patience.watch || back_s.is_none() && began.elapsed() < BACK * 3 {
-        sleep(Duration::from_millis(500)).await;
-        if let Answered::Presence { offline, .. } = hub.ask(&presence)? {
-            shown_away = shown_away.max(offline);
-        }
+        sleep(Duration::from_millis(100)).await;
         if back_s.is_none() && counts.connected.load(Relaxed) == u64::from(devices) {
             back_s = Some(began.elapsed().as_secs_f64());
             told(&format!("all were back after {:.1} s", began.elapsed().as_secs_f64()));
+        }
+        // Once they are back: a hub that is busy with their coming back is asked for no list.
+        if back_s.is_some() && listed.is_none_or(|listed| listed.elapsed() >= LISTED_EVERY) {
+            listed = Some(Instant::now());
+            let all = tess.inventory(&[]).await?;
+            anyhow::ensure!(all.len() == names.len(), "{} devices are listed", all.len());
+            shown_away = shown_away.max(all.iter().filter(|it| it.presence == "offline").count());
         }
     }
     Ok(Measured {
@@ -337,9 +305,19 @@ pub async fn measure(
         first_durable_s,
         durable_s,
         hub_cpu_ms_each,
+        device_cpu_ms,
         back_s: back_s.unwrap_or(f64::INFINITY),
         shown_away,
     })
+}
+
+/// Whether the hub counts a result of each, as a technician is told.
+async fn counted(tess: &Client, order: Digest, devices: u32) -> anyhow::Result<()> {
+    let shown = tess.shown(order).await?;
+    let rollout = shown.rollout.context("the order is not on its way")?;
+    let completed: u64 = rollout.rings.iter().map(|ring| ring.completed).sum();
+    anyhow::ensure!(completed == u64::from(devices), "the hub counts {completed} of {devices} devices");
+    Ok(())
 }
 
 async fn until(most: Duration, is: impl Fn() -> bool, what: &str) -> anyhow::Result<()> {

@@ -357,13 +357,9 @@ impl Device {
         let mut events = vec![json!({ "at-ms": now_ms, "started": order })];
         let call =
             |at: usize| json!({ "at-ms": now_ms, "call": at, "interface": "device", "answer": self.facts.hostname });
-        let mut record = Vec::new();
-        while record.len() < RECORD_BYTES_MIN {
-            events.push(call(events.len()));
-            record =
-                serde_json::to_vec(&json!({ "plugin": carried.plugin.name, "events": events })).unwrap_or_default();
-        }
-        record
+        let each = call(1).to_string().len();
+        events.extend((1..=RECORD_BYTES_MIN.div_ceil(each)).map(call));
+        serde_json::to_vec(&json!({ "plugin": carried.plugin.name, "events": events })).unwrap_or_default()
     }
 
     fn tell_refused(&mut self, refused: &Refused, now: Time) {
@@ -383,13 +379,10 @@ impl Device {
     }
 
     fn tell_facts(&mut self) {
-        let now = Inventory::of(&self.facts);
-        let difference = match &self.told {
-            None => Some(now.whole()),
-            Some(before) => now.since(before),
-        };
-        if let Some(difference) = difference {
-            self.say("facts", serde_json::to_vec(&difference).unwrap_or_default());
+        // A machine that is simulated stays as it is.
+        if self.told.is_none() {
+            let now = Inventory::of(&self.facts);
+            self.say("facts", serde_json::to_vec(&now.whole()).unwrap_or_default());
             self.told = Some(now);
         }
     }

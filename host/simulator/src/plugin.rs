@@ -107,6 +107,8 @@ impl Carried {
                 (said.digest == Digest::of(&bytes)).then_some(said)?
             }
         };
+        // Each of its runs asks who signed that.
+        let statement = statement.looked_at();
         Some(Self { plugin, statement, wishes, _bytes: shelf.keep(bytes) })
     }
 }

@@ -1,106 +1,51 @@
-//! What a technician asks of a hub before devices can be played: a session, documents, a token.
+//! A technician of [`msp`], at their own machine: what they ask of a hub goes the way that `remit fleet` goes.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
-use axum::http::Method;
-use bus::dial::{Reply, Request, Way};
-use bus::proof::Prover;
+use bus::dial::Way;
+use desk::{Client, NewToken, Parcelled};
+use fleet::Device;
 use model::{Clock as _, Digest, SystemClock};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use trust::{SessionKey, Signed, Time, Token, statement};
+use trust::statement::Order;
+use trust::{Time, Token, Trust};
 use url::Url;
 
-use crate::msp;
+use crate::msp::{self, Msp, Shipped};
 
-/// The most bytes of an answer.
-const ANSWER_BYTES_MAX: usize = 8 << 20;
-
-/// A technician who has a session.
-pub struct Technician {
-    way: Way,
-    prover: Prover,
+/// The one that is called so, at this hub.
+pub fn client(hub: &Url, authority: Digest, holder: &str) -> anyhow::Result<Client> {
+    let way = Way::new(hub, &[authority], None)?;
+    Ok(Client::new(way, msp::signer(holder), Arc::new(SystemClock), Box::new(|_| ()))?)
 }
 
-#[derive(Deserialize)]
-struct Begun {
-    session: String,
+/// What they believe by themselves, before they asked anybody.
+pub fn trust(msp: &Msp) -> anyhow::Result<Trust> {
+    let refused = |_| anyhow::anyhow!("the root or the roster does not hold");
+    let mut trust = Trust::pinned(msp.pin(), &msp.root).map_err(refused)?;
+    trust.take(&msp.roster(1, msp.now.plus_days(200)), msp.now).map_err(refused)?;
+    Ok(trust)
 }
 
-impl Technician {
-    /// The one of [`msp`] that is called so.
-    pub async fn enter(hub: &Url, authority: Digest, holder: &str) -> anyhow::Result<Self> {
-        let way = Way::new(hub, &[authority], None)?;
-        let (key, now) = (SessionKey::from_seed(&rand::random()), Time::from_ms(SystemClock.now_ms()));
-        let until = now.plus_seconds(14 * 60);
-        let session = statement::Session { hub: authority, key: key.key(), from: now, until };
-        let signed = msp::signed(now, &session, &[holder]);
-        let body = json!({ "signed": text(&signed) });
-        let reply = ask(&way, None, (Method::POST, "/v1/sessions"), &body).await?;
-        let begun: Begun = serde_json::from_slice(&reply.body)?;
-        Ok(Self { way, prover: Prover::new(key, authority, begun.session) })
-    }
-
-    /// Asks, and waits where the hub is busy.
-    pub async fn ask(&self, method: Method, target: &str, body: &Value) -> anyhow::Result<Value> {
-        let reply = ask(&self.way, Some(&self.prover), (method, target), body).await?;
-        serde_json::from_slice(&reply.body).context("the hub's answer is no JSON")
-    }
-
-    /// Hands a document over.
-    pub async fn put(&self, signed: &Signed) -> anyhow::Result<()> {
-        self.ask(Method::POST, "/v1/documents", &json!({ "signed": text(signed) })).await.map(drop)
-    }
-
-    /// Makes a token that this many devices join with, and the standing rule that lets them in.
-    pub async fn token(&self, root: Digest, authority: Digest, uses: u32) -> anyhow::Result<(Token, Signed)> {
-        let token = Token::new(root, authority, &rand::random());
-        let now = Time::from_ms(SystemClock.now_ms());
-        let admission = statement::Admission {
-            serial: 1,
-            expires: now.plus_days(30),
-            joins_until: now.plus_days(1),
-            token: token.key(),
-            client: msp::name("acme"),
-            site: msp::name("hq"),
-            tags: vec![msp::name("managed")],
-            uses,
-        };
-        let admission = msp::signed(now, &admission, &["tess"]);
-        self.put(&admission).await?;
-        let body = json!({
-            "key": token.key().to_string(), "client": "acme", "site": "hq", "tags": ["managed"],
-            "uses": uses, "hours": 24, "needs-accept": false,
-        });
-        self.ask(Method::POST, "/v1/tokens", &body).await?;
-        Ok((token, admission))
-    }
+/// Makes a token that this many devices of `acme` join with, and the standing rule that lets them in, which `tess` signs.
+pub async fn token(tess: &Client, msp: &Msp, uses: u32) -> anyhow::Result<Token> {
+    let token = Token::new(msp.pin(), tess.authority(), &desk::seed());
+    let (client, site, tags) = (msp::name("acme"), msp::name("hq"), vec![msp::name("managed")]);
+    let new = NewToken { key: token.key(), client, site, tags, uses, hours: 24, needs_accept: false };
+    let now_ms = SystemClock.now_ms();
+    let admission = msp::signed(Time::from_ms(now_ms), &new.admission(now_ms), &["tess"]);
+    tess.make_token(&new, Some(&admission)).await?;
+    Ok(token)
 }
 
-fn text(signed: &Signed) -> String {
-    String::from_utf8_lossy(&signed.to_text()).into_owned()
-}
-
-async fn ask(
-    way: &Way,
-    prover: Option<&Prover>,
-    (method, target): (Method, &str),
-    body: &Value,
-) -> anyhow::Result<Reply> {
-    loop {
-        let request = Request {
-            method: method.clone(),
-            target,
-            body: if body.is_null() { bytes::Bytes::new() } else { body.to_string().into() },
-            answer_bytes_max: ANSWER_BYTES_MAX,
-            patience: Duration::ZERO,
-        };
-        let reply = way.ask(request, prover).await?;
-        match reply.status {
-            200..=299 => return Ok(reply),
-            429 | 503 => tokio::time::sleep(reply.retry_after.unwrap_or(Duration::from_secs(1))).await,
-            status => bail!("{method} {target}: the hub answers {status}: {}", String::from_utf8_lossy(&reply.body)),
-        }
-    }
+/// Signs an order without rings, at the time at which it begins, and has it go on its way to these devices: what it is called.
+pub async fn send(
+    tess: &Client,
+    trust: &Trust,
+    (order, plugin): (&Order, &Shipped),
+    devices: &[Device],
+) -> anyhow::Result<Digest> {
+    let signed = msp::signed(order.from, order, &["tess"]);
+    let (attachments, rings) = (vec![plugin.statement.clone()], vec![devices.to_vec()]);
+    let parcelled = Parcelled { signed, rings, plugin: plugin.label.bytes(), attachments };
+    Ok(tess.submit(&parcelled, trust).await?.digest())
 }

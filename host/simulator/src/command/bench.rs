@@ -1,4 +1,5 @@
 use std::process::ExitCode;
+use std::time::Duration;
 
 use simulator::bench::{self, Judged, Measured, Patience};
 use simulator::{files, weeks};
@@ -9,6 +10,15 @@ pub(crate) struct Args {
     /// Fleets of so many devices, the smallest first
     #[arg(long, value_delimiter = ',', default_value = "1000,10000")]
     devices: Vec<u32>,
+
+    /// So long it is looked, after a restart of the hub, whether anybody is shown as away, in seconds: who is missed is so after
+    /// three minutes
+    #[arg(long, default_value_t = 200)]
+    watch: u64,
+
+    /// So many devices of which 30 % are away for two weeks
+    #[arg(long, default_value_t = 1_000)]
+    weeks: u32,
 
     /// Write JSON
     #[arg(long)]
@@ -23,10 +33,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         // A runtime each: what the devices before had is gone with it.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let told = |line: &str| eprintln!("{devices} devices: {line}");
-        all.push(runtime.block_on(bench::measure(&program, *devices, Patience::LONG, told))?);
+        let patience = Patience { watch: Duration::from_secs(args.watch), ..Patience::LONG };
+        all.push(runtime.block_on(bench::measure(&program, *devices, patience, told))?);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let weeks = runtime.block_on(weeks::weeks(200, 2, 300_000))?;
+    let weeks = runtime.block_on(weeks::weeks(args.weeks, 2, 300_000))?;
     let mut judged = bench::judge(&all);
     let wrong = weeks.away - weeks.once + weeks.there - weeks.weekly;
     judged.push(Judged {

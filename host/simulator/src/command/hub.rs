@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Serve the hub of a folder, and fill mailboxes as the bench says
+/// Serve the hub of a folder, as long as its input lasts
 #[derive(clap::Args)]
 #[command(hide = true)]
 pub(crate) struct Args {

@@ -11,9 +11,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let told = |row: &redteam::Row| eprintln!("{}: {}", row.is, row.name);
-    let rows = runtime.block_on(redteam::run(args.devices, told))?;
+    let rows = redteam::run(args.devices, told)?;
     print!("{}", redteam::table(&rows));
     let missed = rows.iter().filter(|row| !row.is_met()).count();
     println!("{} devices, one hour, {} attacks: {missed} bars missed", args.devices, rows.len());

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bus::Direct;
 use contract::Class;
-use fleet::{Mailbox, Posted, Reach};
-use hub::{Config, Hub, Post};
+use fleet::{Mailbox, Posted};
+use hub::{Config, Delivery, Hub, Limits, Post};
 use model::{Clock, Digest, ManualClock};
 use rusqlite::{Connection, params};
-use trust::{Device as Name, Names, Signed, Time};
+use tokio::task::JoinSet;
+use trust::{Device as Name, Names, Signed};
 
 use super::Try;
 use crate::msp;
@@ -18,30 +19,43 @@ use crate::range::Range;
 /// The file that the hub keeps everything in.
 const FILE: &str = "hub.db";
 
-/// A real hub, whose file somebody else writes into: all that its devices are shown was written so.
-pub(super) async fn written(range: &mut Range, what: Try) -> anyhow::Result<usize> {
-    let folder = tempfile::tempdir()?;
+const MINUTE_MS: u64 = 60_000;
+
+/// A hub of this range's MSP, in a folder of its own, at the range's time.
+async fn hub(range: &Range, folder: &Path) -> anyhow::Result<(Arc<Hub>, Arc<ManualClock>)> {
     let clock = Arc::new(ManualClock::new(range.now_ms));
-    let (root, its_clock, path) = (range.msp.root.clone(), Arc::clone(&clock), folder.path().join("hub"));
-    let config = Config { listen: ([127, 0, 0, 1], 0).into(), names: vec!["localhost".to_owned()], certificate: None };
-    let at = path.clone();
+    let (root, its_clock, at) = (range.msp.root.clone(), Arc::clone(&clock), folder.to_owned());
+    let names = vec!["localhost".to_owned()];
+    let config = Config { listen: ([127, 0, 0, 1], 0).into(), names, certificate: None, limits: Limits::default() };
     let open = move || -> anyhow::Result<Hub> {
         Hub::init(&at, &config, &root, &*its_clock)?;
         Ok(Hub::open(&at, its_clock as Arc<dyn Clock>)?)
     };
-    let hub = Arc::new(tokio::task::spawn_blocking(open).await??);
+    Ok((Arc::new(tokio::task::spawn_blocking(open).await??), clock))
+}
+
+/// Everybody looks into the mailbox that is theirs there.
+async fn look(range: &mut Range, post: &Arc<Post>) -> anyhow::Result<()> {
+    for device in &mut range.devices {
+        let line = Direct::new(Arc::clone(post) as Arc<dyn bus::Exchange>, device.name());
+        device.visit(&line, range.now_ms).await?;
+    }
+    Ok(())
+}
+
+/// A real hub, whose file somebody else writes into: all that its devices are shown was written so.
+pub(super) async fn written(range: &mut Range, what: Try) -> anyhow::Result<usize> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("hub");
+    let (hub, clock) = hub(range, &path).await?;
     let shown = if what.is_attack() { forged(range)? } else { in_order(range) };
     write(&path, range, &shown)?;
     let post = Arc::new(Post::new(hub));
     for minute in [0, 30, 30] {
-        range.now_ms += minute * 60_000;
-        clock.advance(minute * 60_000);
-        for device in &mut range.devices {
-            let line = Direct::new(Arc::clone(&post) as Arc<dyn bus::Exchange>, device.name());
-            device.visit(&line, range.now_ms).await?;
-        }
+        range.now_ms += minute * MINUTE_MS;
+        clock.advance(minute * MINUTE_MS);
+        look(range, &post).await?;
     }
-    drop(post);
     Ok(range.mutated())
 }
 
@@ -138,27 +152,52 @@ fn device(rows: &Connection, name: Name, client: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Orders of one technician's key, at a hub that does what it should: it keeps what verifies, and shows it as far as
-/// [`Reach`] lets it.
+/// Orders of one technician's key, at a real hub that carries them as it does any: it keeps what verifies, and shows it as far as
+/// one technician reaches alone.
 pub(super) async fn alone(range: &mut Range, what: Try, class: Class) -> anyhow::Result<usize> {
+    let folder = tempfile::tempdir()?;
+    let (hub, clock) = hub(range, &folder.path().join("hub")).await?;
     let plugin = if class == Class::L4 { range.destroys.clone() } else { range.approved.clone() };
-    let names = range.names();
-    let mut reach = Reach::new(names.len(), []);
+    hub.put_own(range.msp.roster(1, range.msp.now.plus_days(200))).await?;
+    for client in msp::CLIENTS {
+        hub.put_own(range.msp.policy(client, 1, Class::L4)).await?;
+    }
+    hub.put_own(range.msp.approval(&[&range.approved, &range.destroys])).await?;
+    let mut assigned = JoinSet::new();
+    for (device, at) in range.devices.iter().zip(0..) {
+        let client = if at % 5 < 3 { "acme" } else { "globex" };
+        let (hub, signed) = (Arc::clone(&hub), range.msp.assignment(device.member().device(), client));
+        assigned.spawn(async move { hub.put_own(signed).await.map(drop) });
+    }
+    while let Some(done) = assigned.join_next().await {
+        done??;
+    }
+    for document in &plugin.documents {
+        hub.put_own_part(document.clone()).await?;
+    }
+    let meant: Vec<Name> =
+        range.names().into_iter().zip(0..).filter(|(_, at)| at % 5 < 3).map(|(name, _)| name).collect();
     for _ in 0..5 {
         let mut order = range.msp.order("tess", "acme", &plugin, class);
         if class == Class::L4 {
             order.from = range.msp.now.plus_seconds(1_800);
         }
         let signed = range.sign(&order, if what.is_attack() { &["tess"] } else { &["tess", "tom"] });
-        let trust = range.devices.first().map(|it| it.member().trust());
-        let given = trust.and_then(|it| it.given(&signed, Time::from_ms(range.now_ms)).ok());
-        let Some(given) = given else { continue };
-        for (name, at) in names.iter().zip(0..) {
-            if at % 5 < 3 && (!Reach::bounds(&given) || reach.admits(*name)) {
-                range.stage.post_to(*name, (&signed, &plugin), None, None);
-            }
+        let digest = Digest::of(signed.statement());
+        // What it refuses goes on no way.
+        if hub.put_own(signed).await.is_ok() {
+            hub.put_own_rollout(&digest, std::slice::from_ref(&meant), &plugin.list).await?;
         }
     }
-    range.hour().await;
+    let post = Arc::new(Post::new(Arc::clone(&hub)));
+    let mut delivery = Delivery::new(Arc::clone(&post));
+    for minutes in [0, 10, 10, 10, 10, 10, 10] {
+        range.now_ms += minutes * MINUTE_MS;
+        clock.advance(minutes * MINUTE_MS);
+        let now_ms = range.now_ms;
+        let step = move || delivery.step(now_ms).map(|_| delivery);
+        delivery = tokio::task::spawn_blocking(step).await??;
+        look(range, &post).await?;
+    }
     Ok(if class == Class::L4 { range.destroyed() } else { range.mutated() })
 }

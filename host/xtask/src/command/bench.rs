@@ -36,16 +36,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// What a fleet costs, by the simulator.
 fn fleet(json: bool) -> anyhow::Result<ExitCode> {
-    let mut cargo = cargo_command();
-    cargo.args(["run", "--release", "--quiet", "-p", "simulator", "--", "bench"]).args(json.then_some("--json"));
-    let status = cargo.status().with_context(|| format!("cannot start {}", shown(&cargo)))?;
+    let mut command = Command::new(simulator()?);
+    command.arg("bench").args(json.then_some("--json"));
+    let status = command.status().with_context(|| format!("cannot start {}", shown(&command)))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The simulator. Of the whole workspace, so that what it shares with the others is built once.
+pub(crate) fn simulator() -> anyhow::Result<PathBuf> {
+    let [simulator] = built(&["--bin", "simulator"], ["simulator"])?;
+    Ok(simulator)
 }
 
 /// `remit` and the bench, in one build: they share nearly everything.
 fn build() -> anyhow::Result<[PathBuf; 2]> {
+    built(&["--bin", "remit", "--bench", "bench"], ["remit", "bench"])
+}
+
+/// Where these are, once these targets of the workspace are built.
+fn built<const N: usize>(targets: &[&str], names: [&str; N]) -> anyhow::Result<[PathBuf; N]> {
     let mut cargo = cargo_command();
-    cargo.args(["build", "--release", "--workspace", "--bin", "remit", "--bench", "bench"]);
+    cargo.args(["build", "--release", "--workspace"]).args(targets);
     cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let output = cargo.output().with_context(|| format!("cannot start {}", shown(&cargo)))?;
     if !output.status.success() {
@@ -61,5 +72,9 @@ fn build() -> anyhow::Result<[PathBuf; 2]> {
         };
         messages.lines().find_map(of).with_context(|| format!("cargo built no {name}"))
     };
-    Ok([executable("remit")?, executable("bench")?])
+    let mut paths = names.map(|_| PathBuf::new());
+    for (path, name) in paths.iter_mut().zip(names) {
+        *path = executable(name)?;
+    }
+    Ok(paths)
 }

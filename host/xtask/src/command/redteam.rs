@@ -1,10 +1,10 @@
 //! The red team, with everything optimised.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
 
-use crate::process::{cargo_command, shown};
+use crate::process::shown;
 
 /// Attack a fleet of simulated devices as whoever stole something would, and print whom that reaches; exit code 1 where a bar is missed
 #[derive(clap::Args)]
@@ -15,9 +15,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut cargo = cargo_command();
-    cargo.args(["run", "--release", "--quiet", "-p", "simulator", "--", "redteam", "--devices"]);
-    cargo.arg(args.devices.to_string());
-    let status = cargo.status().with_context(|| format!("cannot start {}", shown(&cargo)))?;
+    let mut command = Command::new(super::bench::simulator()?);
+    command.args(["redteam", "--devices", &args.devices.to_string()]);
+    let status = command.status().with_context(|| format!("cannot start {}", shown(&command)))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
