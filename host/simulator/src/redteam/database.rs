@@ -191,7 +191,8 @@ pub(super) async fn alone(range: &mut Range, what: Try, class: Class) -> anyhow:
     }
     let post = Arc::new(Post::new(Arc::clone(&hub)));
     let mut delivery = Delivery::new(Arc::clone(&post));
-    for minutes in [0, 10, 10, 10, 10, 10, 10] {
+    // With the end of the hour everybody had the time to see it, and the hub shows it to all.
+    for minutes in [0, 10, 10, 10, 10, 10, 9] {
         range.now_ms += minutes * MINUTE_MS;
         clock.advance(minutes * MINUTE_MS);
         let now_ms = range.now_ms;
