@@ -154,6 +154,24 @@ impl Host {
         self.wait_until_running();
     }
 
+    /// Its power goes: nothing of it runs on, and what is on its disk stays.
+    pub fn power_off(&mut self) {
+        fs::write(self.dark(), "").unwrap();
+        let leader = self.leader().and_then(|leader| rustix::process::Pid::from_raw(i32::try_from(leader).unwrap()));
+        rustix::process::kill_process(leader.expect("the host is up"), rustix::process::Signal::KILL).unwrap();
+        self.wait(|host| host.leader().is_none().then_some(()));
+    }
+
+    /// Its power is there again, and it boots.
+    pub fn power_on(&mut self) {
+        fs::remove_file(self.dark()).unwrap();
+        self.wait_until_running();
+    }
+
+    fn dark(&self) -> PathBuf {
+        self.folder.path().join("dark")
+    }
+
     /// What it wrote to its console.
     pub fn console(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("console")).unwrap()).into_owned()

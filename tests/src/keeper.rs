@@ -10,7 +10,8 @@ use std::sync::{Mutex, OnceLock, mpsc};
 
 use crate::cgroups::Cgroups;
 
-/// Arguments: base, folder, name, then the control groups to enter. A reboot ends nspawn with 133, and then it starts again.
+/// Arguments: base, folder, name, then the control groups to enter. A reboot ends nspawn with 133, and then it starts again; one that
+/// has no power waits for it.
 const SCRIPT: &str = r#"
 set -eu
 base=$1 folder=$2 name=$3
@@ -25,7 +26,8 @@ while :; do
   code=0
   systemd-nspawn --directory="$folder/root" --machine="$name" --quiet --register=no --keep-unit --private-network \
     --link-journal=no --resolv-conf=off --timezone=off --console=pipe --boot </dev/null || code=$?
-  [ "$code" = 133 ] || exit "$code"
+  [ "$code" = 133 ] || [ -e "$folder/dark" ] || exit "$code"
+  while [ -e "$folder/dark" ]; do sleep 0.05; done
 done
 "#;
 

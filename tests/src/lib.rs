@@ -16,6 +16,7 @@ pub mod hub;
 mod keeper;
 pub mod msp;
 mod names;
+pub mod network;
 mod processes;
 pub mod registry;
 pub mod registry_between;

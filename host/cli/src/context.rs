@@ -48,6 +48,7 @@ pub(crate) struct Args {
     root: PathBuf,
 
     /// Where `ssh-agent` listens, for keys that a file of the technician names
+    #[cfg(target_os = "linux")]
     #[arg(long, global = true, hide = true, env = "SSH_AUTH_SOCK", hide_env_values = true, value_name = "SOCKET")]
     ssh_agent: Option<PathBuf>,
 
@@ -73,6 +74,7 @@ pub(crate) struct Context {
     /// Whether rows are written as CSV, by what has rows of a fleet.
     pub(crate) is_csv: bool,
     /// Where `ssh-agent` listens.
+    #[cfg(target_os = "linux")]
     pub(crate) ssh_agent: Option<PathBuf>,
     pub(crate) state: PathBuf,
     policy: PathBuf,
@@ -101,6 +103,7 @@ impl Context {
         Self {
             output: if args.output == Written::Json { Format::Json } else { Format::Table },
             is_csv: args.output == Written::Csv,
+            #[cfg(target_os = "linux")]
             ssh_agent: args.ssh_agent,
             state: args.state.unwrap_or_else(default_state),
             policy: args.policy.unwrap_or_else(|| PathBuf::from("/etc/remit/policy.toml")),

@@ -33,16 +33,7 @@ impl SigningKey {
         Self { key: Some(key), agent: context.ssh_agent.clone() }
     }
 
-    /// Its public half. Of a private key with a passphrase, the `.pub` beside it says that without asking.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn key(&self) -> anyhow::Result<Key> {
-        let beside = self.key.as_ref().map(|path| path.with_extension("pub")).filter(|path| path.exists());
-        match beside {
-            Some(path) => public_key(&path),
-            None => Ok(self.signer()?.key()?),
-        }
-    }
-
+    /// It is asked for its passphrase here, where it has one: what is signed several times with it is signed with what this gives.
     pub(crate) fn signer(&self) -> anyhow::Result<Signer> {
         let path = match &self.key {
             Some(path) => path.clone(),
@@ -58,22 +49,7 @@ impl SigningKey {
     /// Shows what is signed, and signs it.
     pub(crate) fn sign(&self, signed: &mut Signed) -> anyhow::Result<()> {
         output::say(&String::from_utf8_lossy(signed.statement()));
-        self.sign_shown(signed)
-    }
-
-    /// Signs what was shown.
-    pub(crate) fn sign_shown(&self, signed: &mut Signed) -> anyhow::Result<()> {
-        let mut signer = self.signer()?;
-        let key = signer.key()?;
-        if signed.signers(signed.kind()?).keys.contains(&key) {
-            bail!("{} has signed it already", key.fingerprint());
-        }
-        if key.is_hardware() {
-            output::say(&format!("touch the key {}", key.fingerprint()));
-        }
-        signed.sign(&mut signer)?;
-        output::say(&format!("signed with {}", key.fingerprint()));
-        Ok(())
+        sign_shown(signed, &mut self.signer()?)
     }
 
     /// Writes a new statement, shows it, and signs it.
@@ -86,25 +62,28 @@ impl SigningKey {
     }
 }
 
+/// Signs what was shown.
+pub(crate) fn sign_shown(signed: &mut Signed, signer: &mut Signer) -> anyhow::Result<()> {
+    let key = signer.key()?;
+    if signed.signers(signed.kind()?).keys.contains(&key) {
+        bail!("{} has signed it already", key.fingerprint());
+    }
+    if key.is_hardware() {
+        output::say(&format!("touch the key {}", key.fingerprint()));
+    }
+    signed.sign(signer)?;
+    output::say(&format!("signed with {}", key.fingerprint()));
+    Ok(())
+}
+
 /// Which keys sign: of several people, where it takes several.
+#[cfg(target_os = "linux")]
 #[derive(clap::Args)]
 pub(crate) struct SigningKeys {
     /// Sign with this private key, or with the one in `ssh-agent` whose `.pub` this is, instead of the one that asks the hub;
     /// repeat where it takes two people
     #[arg(long = "key", value_name = "FILE")]
-    keys: Vec<PathBuf>,
-}
-
-impl SigningKeys {
-    /// Each of them, or the one that is named where none is.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn or(&self, default: &Path, context: &Context) -> Vec<SigningKey> {
-        let one = |path: &Path| SigningKey::of(path.to_owned(), context);
-        match self.keys.as_slice() {
-            [] => vec![one(default)],
-            keys => keys.iter().map(|path| one(path)).collect(),
-        }
-    }
+    pub(crate) keys: Vec<PathBuf>,
 }
 
 /// From a person without echo; who has no terminal has an agent.

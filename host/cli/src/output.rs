@@ -11,6 +11,7 @@ use tabled::settings::object::Rows;
 use tabled::settings::{Alignment, Modify, Style};
 use tabled::{Table, Tabled};
 
+#[cfg(target_os = "linux")]
 use crate::context::Context;
 
 /// How data is written.
@@ -110,7 +111,8 @@ pub(crate) fn rows<T: Tabled>(rows: &[T]) -> String {
     table.to_string()
 }
 
-/// Rows for whoever asked, in the form that they asked for. The value is what a program gets.
+/// Rows of a fleet for whoever asked, in the form that they asked for. The value is what a program gets.
+#[cfg(target_os = "linux")]
 pub(crate) fn listed<T: Tabled>(rows: &[T], value: &impl Serialize, context: &Context) -> anyhow::Result<()> {
     match context.output {
         Format::Json => json(value)?,
@@ -121,12 +123,14 @@ pub(crate) fn listed<T: Tabled>(rows: &[T], value: &impl Serialize, context: &Co
 }
 
 /// Rows as RFC 4180 has them, but for how lines end: as everywhere here. What a device wrote is text: a spreadsheet computes none of it.
+#[cfg(target_os = "linux")]
 pub(crate) fn csv<T: Tabled>(rows: &[T]) -> String {
     let line = |cells: Vec<Cow<'_, str>>| cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(",");
     let head = line(T::headers());
     [head].into_iter().chain(rows.iter().map(|row| line(row.fields()))).collect::<Vec<_>>().join("\n")
 }
 
+#[cfg(target_os = "linux")]
 fn csv_cell(text: &str) -> String {
     let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
     match guarded.contains(['"', ',', '\n', '\r']) || guarded.starts_with('\'') {
@@ -137,8 +141,11 @@ fn csv_cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{csv_cell, one_line, plain};
+    #[cfg(target_os = "linux")]
+    use super::csv_cell;
+    use super::{one_line, plain};
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_cell_is_text_whatever_a_device_wrote() {
         for (text, cell) in [

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use bus::dial::Way;
 use desk::{Against, Client, HubFile};
-use trust::{Kind, Signed, Statement, Trust, statement};
+use trust::{Kind, Signed, Signer, Statement, Trust, statement};
 
 use crate::context::Context;
 use crate::fault::Refused;
@@ -22,8 +22,10 @@ const KEPT: [Kind; 8] =
 pub(crate) struct Desk {
     pub(crate) client: Client,
     pub(crate) trust: Trust,
-    /// The key that asks, and signs where no other is named.
-    pub(crate) key: PathBuf,
+    /// Where the key is that asks, and signs where no other is named.
+    key: PathBuf,
+    /// The same, opened.
+    signer: Signer,
 }
 
 impl Desk {
@@ -32,7 +34,8 @@ impl Desk {
         let file =
             HubFile::read(&context.state)?.context("no hub was named here: `remit hub use URL --authority DIGEST`")?;
         let trust = (*keys::root(context)?).clone();
-        let mut desk = Self { client: client(&file, context)?, trust, key: file.key };
+        let (client, signer) = client(&file, context)?;
+        let mut desk = Self { client, trust, key: file.key, signer };
         desk.sync(context).await?;
         Ok(desk)
     }
@@ -52,9 +55,16 @@ impl Desk {
         Ok(())
     }
 
-    /// Who signs: those who were named, or the one who asks.
-    pub(crate) fn signers(&self, keys: &SigningKeys, context: &Context) -> Vec<SigningKey> {
-        keys.or(&self.key, context)
+    /// Who signs: those who were named, or the one who asks. Each is asked for a passphrase here, and not again.
+    pub(crate) fn signers(&self, keys: &SigningKeys, context: &Context) -> anyhow::Result<Vec<Signer>> {
+        let one = |path: &PathBuf| match absolute(path)? == self.key {
+            true => Ok(self.signer.clone()),
+            false => SigningKey::of(path.clone(), context).signer(),
+        };
+        match keys.keys.as_slice() {
+            [] => Ok(vec![self.signer.clone()]),
+            keys => keys.iter().map(one).collect(),
+        }
     }
 
     /// What was signed about a plugin here, for devices that do not have it.
@@ -64,17 +74,17 @@ impl Desk {
     }
 }
 
-/// The hub of a file, asked with its key.
-pub(crate) fn client(file: &HubFile, context: &Context) -> anyhow::Result<Client> {
+/// The hub of a file, asked with its key; and that.
+pub(crate) fn client(file: &HubFile, context: &Context) -> anyhow::Result<(Client, Signer)> {
     let way = Way::new(&file.url, &file.authorities, None)?;
     let signer = SigningKey::of(file.key.clone(), context).signer()?;
-    Ok(Client::new(way, signer, Arc::clone(&context.clock), Box::new(output::say))?)
+    Ok((Client::new(way, signer.clone(), Arc::clone(&context.clock), Box::new(output::say))?, signer))
 }
 
 /// Shows a new statement, has it agreed to, and signs it with each of these keys.
 pub(crate) fn sign<T: Statement>(
     body: &T,
-    signers: &[SigningKey],
+    signers: &mut [Signer],
     is_agreed: bool,
     context: &Context,
 ) -> anyhow::Result<Signed> {
@@ -83,13 +93,13 @@ pub(crate) fn sign<T: Statement>(
 }
 
 /// The same for a statement that is written already.
-pub(crate) fn sign_all(mut signed: Signed, signers: &[SigningKey], is_agreed: bool) -> anyhow::Result<Signed> {
+pub(crate) fn sign_all(mut signed: Signed, signers: &mut [Signer], is_agreed: bool) -> anyhow::Result<Signed> {
     output::say(&String::from_utf8_lossy(signed.statement()));
     if !is_agreed {
         agree("Sign it?")?;
     }
     for key in signers {
-        key.sign_shown(&mut signed)?;
+        keys::sign_shown(&mut signed, key)?;
     }
     Ok(signed)
 }

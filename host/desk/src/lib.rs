@@ -16,6 +16,7 @@ mod kept;
 mod outcome;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod token;
 
 pub use again::{Again, all_at_once, pause, resigned};
@@ -30,4 +31,5 @@ pub use inventory::{Chosen, Listed, Row as DeviceRow, Seen, Undecided};
 pub use outcome::{
     About, Claimed, Counted, Failures, OrderRow, Outcome, ResultRow, RingShown, RolloutShown, Shown, Verified,
 };
+pub use ticket::Row as TicketRow;
 pub use token::{NewToken, Row as TokenRow, seed};

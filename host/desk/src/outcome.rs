@@ -1,6 +1,7 @@
 //! What became of an order, as its devices signed it. What the hub says beyond that is told, and counted by nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fleet::{Comes, Counters, Device, Ended, Tally};
@@ -76,7 +77,7 @@ pub struct RolloutShown {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RingShown {
-    /// From 0 on.
+    /// From 1 on.
     pub ring: u32,
     /// `waiting`, `open` or `done`.
     pub state: String,
@@ -135,9 +136,9 @@ pub struct Verified {
     pub device: Device,
     /// The same, as the hub and folders call it.
     pub hex: String,
-    /// Its ring, from 0 on; none where the hub did not say who is in which.
+    /// Its ring, from 1 on, as people count; none where the hub did not say who is in which.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ring: Option<u32>,
+    pub ring: Option<NonZeroU32>,
     /// What it comes to.
     pub comes: Comes,
     /// What was signed.
@@ -196,9 +197,9 @@ pub struct About<'a> {
 
 impl About<'_> {
     /// The ring of a device.
-    fn ring(&self, device: &Device) -> Option<u32> {
+    fn ring(&self, device: &Device) -> Option<NonZeroU32> {
         let at = self.rings?.iter().position(|ring| ring.contains(device))?;
-        u32::try_from(at).ok()
+        NonZeroU32::new(u32::try_from(at + 1).ok()?)
     }
 
     fn look(&self, row: &ResultRow) -> Result<Verified, String> {
@@ -247,7 +248,9 @@ impl Outcome {
             );
             self.claimed.push(Claimed { device: verified.hex.clone(), why });
         }
-        self.tally.add(device, verified.ring.unwrap_or_default(), Ended::of(verified.result, &verified.report));
+        // There they are counted from 0 on, as in what is signed.
+        let ring = verified.ring.map_or(0, |ring| ring.get() - 1);
+        self.tally.add(device, ring, Ended::of(verified.result, &verified.report));
         let is_latest = self.tally.of(&device).is_some_and(|ended| ended.result == verified.result);
         if is_latest {
             self.latest.insert(device, verified);
@@ -265,13 +268,10 @@ impl Outcome {
         self.latest.values().filter(|it| it.comes == Comes::Badly).map(|it| it.device).collect()
     }
 
-    /// Those that did it, and have a run to take back.
+    /// Those that have a run to take back: one that failed half way changed what it did before.
     pub fn done(&self) -> BTreeSet<Device> {
-        self.latest
-            .values()
-            .filter(|it| it.comes == Comes::Well && it.report.run.is_some())
-            .map(|it| it.device)
-            .collect()
+        let has_run = |it: &&Verified| it.report.run.is_some() && it.report.outcome != model::Outcome::Refused;
+        self.latest.values().filter(has_run).map(|it| it.device).collect()
     }
 
     /// Why it went badly, the most frequent first.

@@ -307,17 +307,18 @@ pub(crate) fn say_why(rollout: &mut Rollout, order: &Order, now: Time) {
     for ring in &mut rollout.rings {
         if ring.state == RingStands::Waiting {
             ring.waits = before.as_ref().map(|before| {
+                let called = before.ring + 1;
                 if before.state == RingStands::Waiting {
-                    return format!("ring {} comes first", before.ring);
+                    return format!("ring {called} comes first");
                 }
                 match fleet::judge(&gate, order.from, &counters(before), now) {
                     Judged::Met => "what the hub counts is enough; the sample, and those that beat, decide".to_owned(),
                     Judged::TooFew { missing, absent } => {
-                        format!("{missing} of ring {} are missing, and count as failed until {absent}", before.ring)
+                        format!("{missing} of ring {called} are missing, and count as failed until {absent}")
                     }
-                    Judged::TooEarly { until } => format!("ring {} is watched until {until}", before.ring),
+                    Judged::TooEarly { until } => format!("ring {called} is watched until {until}"),
                     Judged::TooMany { failed, most } => {
-                        format!("{failed} of ring {} failed, at most {most} may", before.ring)
+                        format!("{failed} of ring {called} failed, at most {most} may")
                     }
                 }
             });

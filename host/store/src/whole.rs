@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all: half of a record would replay as another run, half of a unit would start one, and
 //! half of a plugin is what another process finds that builds it at the same time.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,15 +10,25 @@ use crate::fail;
 
 /// The same for what only its owner may read, from its first byte on.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    replace(path, bytes, true)
+    let mut options = new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    replace(path, bytes, &options)
 }
 
 /// Writes a file in place of an older one. Durable when it returns.
 pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    replace(path, bytes, false)
+    replace(path, bytes, &new())
 }
 
-fn replace(path: &Path, bytes: &[u8], is_private: bool) -> std::io::Result<()> {
+/// How a file is made that is not there.
+fn new() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    options
+}
+
+fn replace(path: &Path, bytes: &[u8], options: &OpenOptions) -> std::io::Result<()> {
     // What is no file, such as /dev/stdout, cannot be replaced by one.
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return std::fs::write(path, bytes);
@@ -32,12 +42,6 @@ fn replace(path: &Path, bytes: &[u8], is_private: bool) -> std::io::Result<()> {
     match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
-    }
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if is_private {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     }
     let mut file = options.open(&unfinished)?;
     file.write_all(bytes)?;

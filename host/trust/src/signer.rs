@@ -1,6 +1,7 @@
 //! Who signs: a key in a file, or one that an agent keeps and never shows.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ssh_agent_client_rs::Client;
 use ssh_key::private::Ed25519Keypair;
@@ -13,12 +14,14 @@ use crate::{Key, Kind, Refusal, signature};
 /// The most bytes of a key's file.
 const KEY_FILE_BYTES_MAX: u64 = 16 << 10;
 
-/// Something that signs.
+/// Something that signs. A copy of it is the same key, opened once.
+#[derive(Clone)]
 pub struct Signer(Way);
 
+#[derive(Clone)]
 enum Way {
-    File(Box<PrivateKey>),
-    Agent { agent: Client, key: Key },
+    File(Arc<PrivateKey>),
+    Agent { socket: PathBuf, key: Key },
 }
 
 /// Why nothing was signed.
@@ -84,18 +87,18 @@ impl Signer {
             let passphrase = passphrase().map_err(io)?;
             key = key.decrypt(passphrase.as_bytes()).map_err(|_| Error::Passphrase(path.to_owned()))?;
         }
-        Ok(Self(Way::File(Box::new(key))))
+        Ok(Self(Way::File(Arc::new(key))))
     }
 
     /// With a key that is in memory: a token, and the key of a device that was just made.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(Way::File(Box::new(PrivateKey::from(Ed25519Keypair::from_seed(seed)))))
+        Self(Way::File(Arc::new(PrivateKey::from(Ed25519Keypair::from_seed(seed)))))
     }
 
     /// With a key that the agent at this socket has. It never leaves the agent.
     pub fn from_agent(socket: &Path, key: Key) -> Result<Self, Error> {
-        let agent = Client::connect(socket).map_err(|error| Error::NoAgent(socket.to_owned(), error))?;
-        Ok(Self(Way::Agent { agent, key }))
+        agent(socket)?;
+        Ok(Self(Way::Agent { socket: socket.to_owned(), key }))
     }
 
     /// The key as OpenSSH writes a private one, without a passphrase; none of one that an agent has.
@@ -117,12 +120,12 @@ impl Signer {
     /// A signature over a statement, as `ssh-keygen` writes it. One that would not hold is not given: of a hardware key that
     /// nobody touched, say.
     pub(crate) fn sign(&mut self, kind: Kind, statement: &[u8]) -> Result<String, Error> {
-        let signature = match &mut self.0 {
+        let signature = match &self.0 {
             Way::File(key) => key.sign(kind.namespace(), HashAlg::Sha512, statement)?,
-            Way::Agent { agent, key } => {
+            Way::Agent { socket, key } => {
                 let data = SshSig::signed_data(kind.namespace(), HashAlg::Sha512, statement)?;
                 let public = PublicKey::from(key.data().clone());
-                let signed = agent.sign(&public, &data);
+                let signed = agent(socket)?.sign(&public, &data);
                 let signed = signed.map_err(|source| Error::Agent { key: key.fingerprint(), source })?;
                 SshSig::new(key.data().clone(), kind.namespace(), HashAlg::Sha512, signed)?
             }
@@ -131,4 +134,9 @@ impl Signer {
         signature::verify(kind, statement, &text)?;
         Ok(text)
     }
+}
+
+/// Whoever listens there.
+fn agent(socket: &Path) -> Result<Client, Error> {
+    Client::connect(socket).map_err(|error| Error::NoAgent(socket.to_owned(), error))
 }

@@ -84,15 +84,20 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     Hub(hub::Args),
     #[cfg(target_os = "linux")]
-    Token(token::Args),
+    #[command(subcommand)]
+    Token(token::Command),
     #[cfg(target_os = "linux")]
-    Device(device::Args),
+    #[command(subcommand)]
+    Device(device::Command),
     #[cfg(target_os = "linux")]
-    Fleet(fleet::Args),
+    #[command(subcommand)]
+    Fleet(fleet::Command),
     #[cfg(target_os = "linux")]
-    Orders(orders::Args),
+    #[command(subcommand)]
+    Orders(orders::Command),
     #[cfg(target_os = "linux")]
-    Audit(audit::Args),
+    #[command(subcommand)]
+    Audit(audit::Command),
     Doctor(doctor::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -163,15 +168,15 @@ impl Command {
             #[cfg(target_os = "linux")]
             Self::Hub(args) => hub::run(&args, context),
             #[cfg(target_os = "linux")]
-            Self::Token(args) => token::run(&args, context).await,
+            Self::Token(command) => token::run(&command, context).await,
             #[cfg(target_os = "linux")]
-            Self::Device(args) => device::run(&args, context).await,
+            Self::Device(command) => device::run(&command, context).await,
             #[cfg(target_os = "linux")]
-            Self::Fleet(args) => fleet::run(&args, context).await,
+            Self::Fleet(command) => fleet::run(&command, context).await,
             #[cfg(target_os = "linux")]
-            Self::Orders(args) => orders::run(&args, context).await,
+            Self::Orders(command) => orders::run(&command, context).await,
             #[cfg(target_os = "linux")]
-            Self::Audit(args) => audit::run(&args, context).await,
+            Self::Audit(command) => audit::run(&command, context).await,
             Self::Doctor(args) => doctor::run(&args, context).await,
             Self::New(args) => new::run(&args),
             Self::CompileComponent(args) => compile_component::run(&args),

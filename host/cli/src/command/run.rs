@@ -24,7 +24,9 @@ use crate::meant::{Found, Meant};
 use crate::watch::Spinner;
 use crate::{exit, meant, script_runtimes, suspended, vouched, watch};
 
-pub(super) use ask::{Asks, Given, How};
+#[cfg(target_os = "linux")]
+pub(super) use ask::Given;
+pub(super) use ask::{Asks, How};
 
 /// Run a plugin once on this machine
 #[derive(clap::Args)]

@@ -101,9 +101,21 @@ async fn an_order_goes_to_its_devices_and_is_counted_from_what_they_signed() {
     assert_eq!((counted.well, counted.badly, counted.missing()), (1, 1, 0));
     let watched = tess.watched(given.digest(), 0).await.unwrap().rollout.unwrap();
     assert_eq!((watched.rings[0].completed, watched.rings[0].failed), (1, 1), "the hub counts the same");
+    // Another technician, who handed over nothing, has it from the hub: who was in which ring, and the plugin.
+    let boss = world.client("boss");
+    let order = boss.order(given.digest()).await.unwrap().1;
+    assert_eq!(boss.rings(&order, given.digest()).await.unwrap(), Some(composed.rings.clone()));
+    let (plugin, signed) = boss.plugin_of(given.digest()).await.unwrap();
+    assert_eq!((plugin.as_slice(), signed.len()), (PLUGIN, 1));
+    let gus = world.client("gus");
+    assert_eq!(gus.rings(&order, given.digest()).await.unwrap(), None, "it is not theirs");
+    assert!(gus.plugin_of(given.digest()).await.unwrap_err().is_missing());
     let path = format!("/v1/orders/{}/rollout", given.digest());
     let _: Option<serde_json::Value> = tess.delete(&path).await.ok();
     assert!(tess.shown(given.digest()).await.unwrap().rollout.unwrap().is_over());
+    assert!(
+        boss.rings(&order, given.digest()).await.unwrap().is_some() && boss.plugin_of(given.digest()).await.is_ok()
+    );
     assert_eq!(tess.orders(Some(&key("tess").fingerprint())).await.unwrap().len(), 1);
     assert!(tess.orders(Some(&key("boss").fingerprint())).await.unwrap().is_empty());
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::endpoint::{Call, Endpoint, Nothing};
@@ -15,6 +15,9 @@ use crate::rollout::{DEVICES_MAX, Wish};
 
 /// Each device has 64 digits, quotes and a comma, and perhaps a space.
 const BODY_BYTES_MAX: usize = 68 * DEVICES_MAX + (64 << 10);
+
+/// Of what may have megabytes.
+const RATE: Rate = Rate { at_once: 20, per_second: 2 };
 
 /// So long somebody waits for what does not change; then they ask again.
 const WATCH: Duration = Duration::from_secs(25);
@@ -28,10 +31,12 @@ const WATCHING_MAX: usize = 256;
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let path = "/v1/orders/{order}/rollout";
     let put = Endpoint::new(Method::PUT, path, "Have an order go on its way to these devices", put);
+    let get = Endpoint::new(Method::GET, path, "Show which devices an order went to", get);
     let watch = Endpoint::new(Method::GET, "/v1/orders/{order}/watch", "Wait until something comes of an order", watch);
     vec![
         // The largest are some megabytes, and are held against the scope device by device.
-        Endpoint { body_bytes_max: BODY_BYTES_MAX, at_work_max: 4, rate: Rate { at_once: 20, per_second: 2 }, ..put },
+        Endpoint { body_bytes_max: BODY_BYTES_MAX, at_work_max: 4, rate: RATE, ..put },
+        Endpoint { at_work_max: 4, rate: RATE, ..get },
         Endpoint::new(Method::DELETE, path, "Take an order back from whoever has not begun", withdraw),
         Endpoint { at_work_max: WATCHING_MAX, ..watch },
     ]
@@ -48,6 +53,17 @@ struct Put {
     /// Orders whose place it takes: theirs end as it begins.
     #[serde(default)]
     replaces: Vec<String>,
+}
+
+/// Where an order went.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+struct AsPut {
+    /// The devices of each ring, in the order of its tree; one list, where the order has no rings.
+    rings: Vec<Vec<String>>,
+    /// The digest of the list of the plugin's parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parcel: Option<String>,
 }
 
 /// From where on.
@@ -69,6 +85,16 @@ async fn put(call: Call<Nothing, Put>) -> Result<Shown, Error> {
     let wish = Wish { rings: rings.clone(), parcel: parcel.clone(), replaces: replaces.clone() };
     call.hub().put_rollout(&order, wish, call.asker()?).await?;
     shown(&call, order).await
+}
+
+async fn get(call: Call<Nothing, Nothing>) -> Result<AsPut, Error> {
+    let order = digest(call.part("order"))?;
+    call.read(move |view| {
+        view.order(&order)?;
+        let (rings, parcel) = view.rollout_as_put(&order)?;
+        Ok(AsPut { rings, parcel })
+    })
+    .await
 }
 
 async fn withdraw(call: Call<Nothing, Nothing>) -> Result<Shown, Error> {

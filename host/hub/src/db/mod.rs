@@ -134,6 +134,11 @@ fn connect(file: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// The place of a ring as people and programs read it: from 1 on. What is signed, and the file, count from 0 on.
+fn as_people_count<S: serde::Serializer>(ring: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(ring.saturating_add(1))
+}
+
 /// Milliseconds as the file keeps them.
 fn ms(at_ms: u64) -> i64 {
     i64::try_from(at_ms).unwrap_or(i64::MAX)

@@ -35,7 +35,9 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct RingState {
-    /// Its place, from 0 on.
+    /// Its place, from 1 on.
+    // In this program from 0 on, as in what is signed.
+    #[serde(serialize_with = "super::as_people_count")]
     pub ring: u32,
     /// How many devices it has.
     pub devices: u64,

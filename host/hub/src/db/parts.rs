@@ -11,6 +11,9 @@ pub(crate) const PARTS_BYTES_MAX: u64 = 512 << 20;
 /// So long a part is kept that no order names: whoever hands over an order does so within the hour, and perhaps asks somebody first.
 const UNNAMED_MS_MAX: u64 = 86_400_000;
 
+/// So long those of an order are kept that is over: whoever runs it again, or takes it back, has the same bytes.
+const OVER_MS_MAX: u64 = 30 * UNNAMED_MS_MAX;
+
 /// So many parts go in one transaction, of 512 KiB each: others wait for it as long as for a few of the largest documents.
 const TIDIED_MAX: u32 = 16;
 
@@ -24,10 +27,18 @@ pub(crate) struct NewPart {
 }
 
 impl View<'_> {
-    /// The bytes of a part that somebody within the scope handed over.
+    /// The bytes of a part that somebody within the scope handed over, or that an order within it is made of.
     pub(crate) fn part(&self, digest: &str) -> Result<Option<Vec<u8>>, Error> {
         let mut query = self.0.prepare_cached("SELECT bytes FROM part_bytes WHERE digest = ?1")?;
         Ok(query.query_row(params![digest], |row| row.get(0)).optional()?)
+    }
+
+    /// The bytes of a part of an order that the scope shows.
+    pub(crate) fn ordered_part(&self, digest: &str) -> Result<Vec<u8>, Error> {
+        let mut query = self.0.prepare_cached("SELECT 1 FROM rollout_part WHERE part = ?1 LIMIT 1")?;
+        let is_ordered = query.query_row(params![digest], |_| Ok(())).optional()?.is_some();
+        let bytes = if is_ordered { self.part(digest)? } else { None };
+        bytes.ok_or(Error::Missing { what: "part" })
     }
 
     /// Whether such a part is there.
@@ -44,10 +55,14 @@ impl Change<'_> {
         let mut sum =
             self.0.prepare_cached("SELECT coalesce(sum(size), 0) FROM part WHERE client = ?1 AND digest <> ?2")?;
         let full = |client: &String| -> Result<Option<String>, Error> {
-            let held = sum.query_row(params![client, new.digest], |row| row.get(0)).map(count)?;
+            let mut held = sum.query_row(params![client, new.digest], |row| row.get(0)).map(count)?;
+            if held + size > PARTS_BYTES_MAX {
+                self.make_room(client, now_ms)?;
+                held = sum.query_row(params![client, new.digest], |row| row.get(0)).map(count)?;
+            }
             let whose = if client == "*" { "those whose seat is for all clients" } else { client };
             let why = format!(
-                "{whose} have {held} of {PARTS_BYTES_MAX} bytes of parts here: those that no order names go after a day"
+                "{whose} have {held} of {PARTS_BYTES_MAX} bytes of parts here: those that no order on its way names go after a day"
             );
             Ok((held + size > PARTS_BYTES_MAX).then_some(why))
         };
@@ -66,15 +81,28 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// What only orders name that are over gives way to what somebody hands over now, the oldest first.
+    fn make_room(&self, client: &str, now_ms: u64) -> Result<(), Error> {
+        let text = "DELETE FROM part WHERE client = ?1 AND digest IN (SELECT digest FROM part
+            WHERE client = ?1 AND kept_ms <= ?2 AND NOT EXISTS (SELECT 1 FROM rollout_part JOIN rollout USING (digest)
+                WHERE rollout_part.part = part.digest AND rollout.state = 'running')
+            ORDER BY kept_ms LIMIT ?3)";
+        let before = ms(now_ms.saturating_sub(UNNAMED_MS_MAX));
+        self.0.prepare_cached(text)?.execute(params![client, before, TIDIED_MAX])?;
+        self.drop_bytes_of_nobody()
+    }
+
     /// Has a client have so many bytes, for tests that would have to write them.
     #[cfg(test)]
-    pub(crate) fn pretend_part(&self, client: &str, size: i64) -> Result<(), Error> {
-        self.0.execute("INSERT INTO part VALUES ('pretended', ?1, ?2, 0)", params![client, size])?;
+    pub(crate) fn pretend_part(&self, client: &str, size: i64, kept_ms: u64) -> Result<(), Error> {
+        self.0.execute("INSERT INTO part VALUES ('pretended', ?1, ?2, ?3)", params![client, size, ms(kept_ms)])?;
         Ok(())
     }
 
     /// Takes away a bounded part of those that no order names and nobody handed over within the last day; whether there may be more.
     pub(crate) fn tidy_parts(&self, now_ms: u64) -> Result<bool, Error> {
+        let over = "DELETE FROM rollout_part WHERE digest IN (SELECT digest FROM rollout WHERE ended_ms <= ?1)";
+        self.0.prepare_cached(over)?.execute(params![ms(now_ms.saturating_sub(OVER_MS_MAX))])?;
         let before = now_ms.saturating_sub(UNNAMED_MS_MAX);
         let text = "DELETE FROM part WHERE (digest, client) IN (SELECT digest, client FROM part
             WHERE kept_ms <= ?1 AND NOT EXISTS (SELECT 1 FROM rollout_part WHERE rollout_part.part = part.digest) LIMIT ?2)";

@@ -161,16 +161,20 @@ fn views(guard: &str) -> String {
     let has = |column: &str| {
         format!("({column} IN (SELECT client FROM temp.in_scope) OR '*' IN (SELECT client FROM temp.in_scope))")
     };
+    let of_none_but = |digest: &str| {
+        let has = has("of.client");
+        format!("NOT EXISTS (SELECT 1 FROM main.document_client AS of WHERE of.digest = {digest} AND NOT {has})")
+    };
     for (table, seen) in TABLES {
         let rows = match seen {
             Seen::OfClient => has("it.client"),
-            Seen::OfClients => format!(
-                "NOT EXISTS (SELECT 1 FROM main.document_client AS of WHERE of.digest = it.digest AND NOT {})",
-                has("of.client")
+            Seen::OfClients => of_none_but("it.digest"),
+            Seen::OfParts => format!(
+                "EXISTS (SELECT 1 FROM main.part AS of WHERE of.digest = it.digest AND {})
+                OR EXISTS (SELECT 1 FROM main.rollout_part AS made WHERE made.part = it.digest AND {})",
+                has("of.client"),
+                of_none_but("made.digest")
             ),
-            Seen::OfParts => {
-                format!("EXISTS (SELECT 1 FROM main.part AS of WHERE of.digest = it.digest AND {})", has("of.client"))
-            }
             Seen::OfClientOrHub => {
                 format!("(it.client IS NOT NULL AND {}) OR '*' IN (SELECT client FROM temp.in_scope)", has("it.client"))
             }

@@ -64,7 +64,9 @@ pub struct Rollout {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct RolloutRing {
-    /// Its place, from 0 on.
+    /// Its place, from 1 on.
+    // In this program from 0 on, as in what is signed.
+    #[serde(serialize_with = "super::as_people_count")]
     pub ring: u32,
     /// Whether it goes.
     pub state: RingStands,
@@ -226,6 +228,20 @@ impl View<'_> {
         Ok(Some(rollout))
     }
 
+    /// The devices of each of its rings, in their order, and the list of the plugin's parts: all of that, or nothing. Who had which
+    /// place is forgotten as the results are, some time after it is over.
+    pub(crate) fn rollout_as_put(&self, order: &str) -> Result<(Vec<Vec<String>>, Option<String>), Error> {
+        let missing = || Error::Missing { what: "rollout" };
+        let rollout = self.rollout(order)?.ok_or_else(missing)?;
+        let mut rings = Vec::with_capacity(rollout.rings.len());
+        for ring in &rollout.rings {
+            rings.push(self.ring_devices(order, ring.ring)?);
+        }
+        let is_whole =
+            rollout.rings.iter().zip(&rings).all(|(ring, devices)| Ok(ring.devices) == devices.len().try_into());
+        if is_whole { Ok((rings, rollout.parcel)) } else { Err(missing()) }
+    }
+
     /// Which version of it is there now.
     pub(crate) fn rollout_version(&self, order: &str) -> Result<u64, Error> {
         let mut query = self.0.prepare_cached("SELECT version FROM rollout WHERE digest = ?1")?;
@@ -378,13 +394,12 @@ impl Change<'_> {
         Ok(rows > 0)
     }
 
-    /// Has it end: mailboxes name it no more, and nothing is kept for it. Whether it ran.
+    /// Has it end: mailboxes name it no more. Its parts stay for who runs it again or takes it back. Whether it ran.
     pub(crate) fn end_rollout(&self, order: &str, state: RolloutState, now_ms: u64) -> Result<bool, Error> {
         let text = "UPDATE rollout SET state = ?2, ended_ms = ?3, version = version + 1 WHERE digest = ?1 AND state = 'running'";
         if self.0.prepare_cached(text)?.execute(params![order, word(state), ms(now_ms)])? == 0 {
             return Ok(false);
         }
-        self.0.prepare_cached("DELETE FROM rollout_part WHERE digest = ?1")?.execute(params![order])?;
         self.stale(Whose::Rollout(order))?;
         Ok(true)
     }

@@ -144,7 +144,7 @@ pub(crate) enum Seen {
     OfClients,
     /// Rows of clients within the scope; one about no client is for those whose scope is everything.
     OfClientOrHub,
-    /// The bytes of parts that somebody within the scope handed over.
+    /// The bytes of parts that somebody within the scope handed over, or that an order is made of that the scope shows.
     OfParts,
     /// By nobody who asks: the hub's own.
     ByNobody,

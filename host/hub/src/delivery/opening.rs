@@ -72,7 +72,7 @@ impl Delivery {
         hub.db.write_now(move |change| {
             change.keep(&document, now_ms)?;
             if change.open_ring(&name, ring, &digest, now_ms)? {
-                let body = json!({ "order": name, "ring": ring, "certificate": digest });
+                let body = json!({ "order": name, "ring": ring + 1, "certificate": digest });
                 note(change, now_ms, Actor::Hub, "ring-opened", &clients, body)?;
             }
             Ok(())

@@ -248,18 +248,52 @@ async fn parts_are_kept_for_who_handed_them_over_and_those_of_nobody_go() {
     scene.world.clock.advance(25 * 60 * MINUTE_MS);
     scene.hub().do_chores().await;
     assert!(has(&["acme"], plugin) && has(&["acme"], list) && !has(&["*"], one));
+    // Somebody of the same clients, who takes back what the order did, has them for a month; and no other.
     scene.hub().withdraw_rollout(&order, &tess()).await.unwrap();
+    scene.world.clock.advance(29 * 24 * 60 * MINUTE_MS);
+    scene.hub().do_chores().await;
+    assert!(has(&["acme"], plugin) && has(&["acme"], list) && !has(&["globex"], plugin));
+    scene.world.clock.advance(25 * 60 * MINUTE_MS);
     scene.hub().do_chores().await;
     assert!(!has(&["*"], plugin));
     // What is beyond the quota is refused, and says so.
     let all = move |change: &crate::db::Change<'_>| {
         let held = i64::try_from(crate::db::PARTS_BYTES_MAX).unwrap();
-        change.pretend_part("acme", held)
+        change.pretend_part("acme", held, u64::MAX >> 1)
     };
     scene.hub().db.write(all).await.unwrap();
     let full = scene.hub().put_part(b"more".to_vec(), &tess()).await.unwrap_err();
     assert!(matches!(&full, Error::Conflict(why) if why.contains("acme have")), "{full}");
     assert!(scene.hub().put_part(b"more".to_vec(), &asker("gus", &["globex"])).await.is_ok(), "another is not meant");
+}
+
+#[tokio::test]
+async fn what_an_order_is_made_of_is_seen_by_who_sees_the_order_and_gives_way_when_it_is_over() {
+    let scene = Scene::new(1).await;
+    let boss = asker("boss", &["*"]);
+    let plugin = scene.hub().put_part(b"the plugin".to_vec(), &boss).await.unwrap();
+    let list = fleet::Parcel::of(b"the plugin", Vec::new()).unwrap().0.write();
+    let list = scene.hub().put_part(list, &boss).await.unwrap();
+    let read = |clients: &[&str]| {
+        let read = |view: &crate::db::View<'_>| view.ordered_part(&plugin.to_string());
+        scene.hub().db.read(&asker("x", clients).scope, read)
+    };
+    assert!(read(&["*"]).is_err(), "no order names it");
+    let order = scene.give("1", &[]).await;
+    let wish = Wish { parcel: Some(list.to_string()), ..wish(&[&scene.devices()]) };
+    scene.hub().put_rollout(&order, wish, &boss).await.unwrap();
+    assert_eq!(read(&["acme"]).unwrap(), b"the plugin", "whoever handed it over");
+    assert!(read(&["globex"]).is_err());
+    // Where there is no room left, what is over makes some, and what is on its way makes none.
+    let (held, now_ms) = (i64::try_from(crate::db::PARTS_BYTES_MAX).unwrap(), NOW_MS + 25 * 60 * MINUTE_MS);
+    scene.hub().db.write(move |change| change.pretend_part("*", held - 1_000, now_ms)).await.unwrap();
+    scene.world.clock.advance(25 * 60 * MINUTE_MS);
+    let more = || scene.hub().put_part(vec![7; 950], &boss);
+    assert!(matches!(more().await, Err(Error::Conflict(_))));
+    assert!(read(&["acme"]).is_ok());
+    scene.hub().withdraw_rollout(&order, &boss).await.unwrap();
+    assert!(read(&["acme"]).is_ok() && more().await.is_ok());
+    assert!(read(&["acme"]).is_err(), "it gave way");
 }
 
 #[tokio::test]

@@ -5,19 +5,13 @@ use std::process::ExitCode;
 use crate::context::Context;
 
 /// Look at the hub's chain of who did what
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(clap::Subcommand)]
-enum Command {
+pub(crate) enum Command {
     Verify(verify::Args),
 }
 
-pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    match &args.command {
+pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Verify(args) => verify::run(args, context).await,
     }
 }

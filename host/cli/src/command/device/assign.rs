@@ -82,7 +82,7 @@ impl How {
             tags: device.tags.iter().map(|tag| name(tag)).collect::<Result<_, _>>()?,
         };
         change(&mut body);
-        let signed = technician::sign(&body, &desk.signers(&self.keys, context), self.yes, context)?;
+        let signed = technician::sign(&body, &mut desk.signers(&self.keys, context)?, self.yes, context)?;
         desk.client.hand_over(&signed).await?;
         let now = desk.client.device(&device.device).await?;
         output::listed(&[Row::from(&now)], &now, context)?;

@@ -9,14 +9,8 @@ use std::process::ExitCode;
 use crate::context::Context;
 
 /// Look after the devices of a fleet: who is there, whose they are, what they are counted among
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(clap::Subcommand)]
-enum Command {
+pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Assign(assign::Args),
@@ -24,8 +18,8 @@ enum Command {
     Retire(retire::Args),
 }
 
-pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    match &args.command {
+pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
         Command::List(args) => list::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,
         Command::Assign(args) => assign::run(args, context).await,

@@ -24,7 +24,7 @@ pub(crate) struct Rerun {
     how: Once,
 }
 
-/// Take back what an order did, on the devices that did it: a new order
+/// Take back what an order did, on the devices that ran it: a new order
 ///
 /// Each of them takes back what its own run of that order changed, as `remit undo` does there.
 #[derive(clap::Args)]
@@ -70,7 +70,7 @@ pub(crate) async fn undo(args: &Undo, context: &Context) -> anyhow::Result<ExitC
     }
     let done = looked.outcome.done();
     if done.is_empty() {
-        bail!("no device signed that it did it: there is nothing to take back");
+        bail!("no device signed that it ran it: there is nothing to take back");
     }
     let wanted = args.how.again().undo(&looked.order, looked.digest, done);
     args.how.run(desk, looked, wanted, context).await
@@ -88,8 +88,7 @@ impl Once {
 
     async fn run(&self, desk: Desk, looked: Looked, wanted: Wanted, context: &Context) -> anyhow::Result<ExitCode> {
         let ordered = of_order(&desk, &looked, context).await?;
-        let composed = self.end.compose(&desk, &wanted, &ordered, context).await?;
-        self.end.finish(desk, composed, ordered, context).await
+        self.end.order(desk, &wanted, ordered, context).await
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let (_, order) = desk.client.order(digest).await?;
     let Stop { reason, yes, keys } = &args.stop;
     let pause = desk::pause(true, order.clients.clone(), vec![order.id], reason.clone(), context.clock.now_ms());
-    let signed = technician::sign(&pause, &desk.signers(keys, context), *yes, context)?;
+    let signed = technician::sign(&pause, &mut desk.signers(keys, context)?, *yes, context)?;
     // First what devices believe: a hub that is owned would withdraw nothing.
     desk.client.hand_over(&signed).await?;
     match desk.client.delete::<Value>(&format!("/v1/orders/{digest}/rollout")).await {

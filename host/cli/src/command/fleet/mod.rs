@@ -7,6 +7,7 @@ mod run;
 mod show;
 mod status;
 mod submit;
+mod tickets;
 mod watch;
 
 use std::process::ExitCode;
@@ -14,14 +15,8 @@ use std::process::ExitCode;
 use crate::context::Context;
 
 /// Have a plugin run on many devices, ring by ring, and see what became of it
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(clap::Subcommand)]
-enum Command {
+pub(crate) enum Command {
     Run(Box<run::Args>),
     Submit(submit::Args),
     Status(status::Args),
@@ -32,10 +27,11 @@ enum Command {
     Resume(resume::Args),
     Rerun(again::Rerun),
     Undo(again::Undo),
+    Tickets(tickets::Args),
 }
 
-pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    match &args.command {
+pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Run(args) => run::run(args, context).await,
         Command::Submit(args) => submit::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,
@@ -46,5 +42,6 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         Command::Resume(args) => resume::run(args, context).await,
         Command::Rerun(args) => again::rerun(args, context).await,
         Command::Undo(args) => again::undo(args, context).await,
+        Command::Tickets(args) => tickets::run(args, context).await,
     }
 }

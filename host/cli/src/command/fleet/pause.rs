@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     };
     let Stop { reason, yes, keys } = &args.stop;
     let pause = desk::pause(true, clients, orders, reason.clone(), context.clock.now_ms());
-    let signed = technician::sign(&pause, &desk.signers(keys, context), *yes, context)?;
+    let signed = technician::sign(&pause, &mut desk.signers(keys, context)?, *yes, context)?;
     desk.client.hand_over(&signed).await?;
     output::say("it is stopped: nothing of it begins until two technicians say otherwise with `remit fleet resume`");
     Ok(ExitCode::SUCCESS)

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let row = |it: &&Verified| Row {
         device: it.hex.chars().take(12).collect(),
         host: hosts.get(&it.hex).cloned().unwrap_or_default(),
-        ring: it.ring.map(|ring| (ring + 1).to_string()).unwrap_or_default(),
+        ring: it.ring.map(|ring| ring.to_string()).unwrap_or_default(),
         outcome: it.report.outcome.to_string(),
         verdict: it.report.verdict.to_string(),
         refused: it.report.refused.as_ref().map(ToString::to_string).unwrap_or_default(),

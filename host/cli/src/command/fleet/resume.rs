@@ -49,7 +49,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     let (clients, orders) = (stopped.clients.clone(), stopped.orders.clone());
     // A scope is what was stopped together: the same orders of the same clients.
     let pause = desk::pause(false, clients, orders, reason.clone(), context.clock.now_ms().max(stopped.serial + 1));
-    let signed = technician::sign(&pause, &desk.signers(keys, context), *yes, context)?;
+    let signed = technician::sign(&pause, &mut desk.signers(keys, context)?, *yes, context)?;
     if let Some(path) = &args.to_file {
         file::write(path, &signed)?;
         output::say(&format!(

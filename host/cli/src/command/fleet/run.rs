@@ -10,7 +10,7 @@ use model::{Digest, Grants};
 use serde::Serialize;
 use serde_json::Value;
 use trust::statement::Gate;
-use trust::{Name, Signed};
+use trust::{Key, Name, Signed};
 
 use super::show::Preview;
 use super::watch;
@@ -138,9 +138,18 @@ pub(super) struct Ordered {
 /// What a program is told.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Given_ {
+struct HandedOver {
     id: String,
     order: Digest,
+    preview: desk::Preview,
+}
+
+/// The same of an order that others sign too.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Written<'a> {
+    id: String,
+    file: &'a std::path::Path,
     preview: desk::Preview,
 }
 
@@ -176,8 +185,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         undoes: None,
         comment: args.end.comment.clone(),
     };
-    let composed = args.end.compose(&desk, &wanted, &ordered, context).await?;
-    args.end.finish(desk, composed, ordered, context).await
+    args.end.order(desk, &wanted, ordered, context).await
 }
 
 /// A plugin as an order means it, with who signed what about it.
@@ -205,43 +213,29 @@ pub(super) fn ordered(
 }
 
 impl End {
-    /// Composes an order, and shows it; or says everything that speaks against it, and signs nothing.
-    pub(super) async fn compose(
-        &self,
-        desk: &Desk,
-        wanted: &Wanted,
-        ordered: &Ordered,
-        context: &Context,
-    ) -> anyhow::Result<Composed> {
-        let devices = desk.client.inventory(&wanted.clients).await?;
-        let signers = desk.signers(&self.keys, context);
-        let by = signers.first().context("nobody signs")?.key()?;
-        let composer = Composer { trust: &desk.trust, by: &by, now_ms: context.clock.now_ms() };
-        let composed = composer.compose(wanted, &ordered.plugin, devices);
-        let composed = composed.map_err(|against| technician::refused(&against, &ordered.approve))?;
-        if composed.order.standing.is_some() {
-            let form = composed.order.standing_form().context("--standing")?;
-            serde_json::from_str::<agent::Order>(&form).context("--standing: no agent reads it")?;
-        }
-        output::say(&Preview(&composed.preview).to_string());
-        Ok(composed)
-    }
-
-    /// Has it signed, and hands it over.
-    pub(super) async fn finish(
+    /// Composes an order and shows it, has it signed, and hands it over. Where anything speaks against it, all of that is said, and
+    /// nothing is signed.
+    pub(super) async fn order(
         &self,
         desk: Desk,
-        composed: Composed,
+        wanted: &Wanted,
         ordered: Ordered,
         context: &Context,
     ) -> anyhow::Result<ExitCode> {
+        let mut signers = desk.signers(&self.keys, context)?;
+        let by = signers.first().context("nobody signs")?.key()?;
+        let composed = compose(&desk, &by, wanted, &ordered, context).await?;
+        output::say(&Preview(&composed.preview).to_string());
         let statement = trust::statement::write(composed.created, &composed.order)?;
-        let signers = desk.signers(&self.keys, context);
-        let signed = technician::sign_all(Signed::new(statement, Vec::new()), &signers, self.yes)?;
+        let signed = technician::sign_all(Signed::new(statement, Vec::new()), &mut signers, self.yes)?;
         let Ordered { bytes, attachments, .. } = ordered;
         let parcelled = Parcelled { signed, rings: composed.rings, plugin: bytes, attachments };
         if let Some(path) = &self.to_file {
             parcelled.write(path)?;
+            if context.output == Format::Json {
+                let (id, file) = (composed.order.id.to_string(), path);
+                output::json(&Written { id, file, preview: composed.preview })?;
+            }
             output::say(&format!(
                 "{} is written, and `.plugin` and `.rollout` beside it; next: `remit sign {}`, and `remit fleet submit` it",
                 path.display(),
@@ -253,7 +247,7 @@ impl End {
         parcelled.keep(&context.state)?;
         let id = given.order().id.to_string();
         match context.output {
-            Format::Json => output::json(&Given_ { id, order: given.digest(), preview: composed.preview })?,
+            Format::Json => output::json(&HandedOver { id, order: given.digest(), preview: composed.preview })?,
             Format::Table => {
                 output::text(&id);
                 output::say(&format!("next: `remit fleet watch {}`", given.order().id));
@@ -264,6 +258,25 @@ impl End {
             false => Ok(ExitCode::SUCCESS),
         }
     }
+}
+
+/// An order by this key; or everything that speaks against it.
+async fn compose(
+    desk: &Desk,
+    by: &Key,
+    wanted: &Wanted,
+    ordered: &Ordered,
+    context: &Context,
+) -> anyhow::Result<Composed> {
+    let devices = desk.client.inventory(&wanted.clients).await?;
+    let composer = Composer { trust: &desk.trust, by, now_ms: context.clock.now_ms() };
+    let composed = composer.compose(wanted, &ordered.plugin, devices);
+    let composed = composed.map_err(|against| technician::refused(&against, &ordered.approve))?;
+    if composed.order.standing.is_some() {
+        let form = composed.order.standing_form().context("--standing")?;
+        serde_json::from_str::<agent::Order>(&form).context("--standing: no agent reads it")?;
+    }
+    Ok(composed)
 }
 
 fn class(text: &str) -> Result<Class, String> {

@@ -20,7 +20,7 @@ use crate::{keys, technician};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   remit hub use https://hub.example:8443 --authority sha256:5f2c… --key ~/.ssh/id_ed25519
-  remit hub use https://hub.example:8443 --authority ca.pem --key ~/.ssh/id_ed25519_sk.pub --root root.statement --fingerprint sha256:9a31…")]
+  remit hub use https://hub.example:8443 --authority ca.pem --key ~/.ssh/id_ed25519_sk.pub --root-statement root.statement --fingerprint sha256:9a31…")]
 pub(crate) struct Args {
     /// Where it is: `https://HOST:PORT`
     url: Url,
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         keys::folder(context)?.pin(&trust, &signed)?;
     }
     let file = HubFile { url: args.url.clone(), authorities, key };
-    let client = technician::client(&file, context)?;
+    let (client, _) = technician::client(&file, context)?;
     // Whoever is asked proves here that they are the hub; nothing is kept of one who does not.
     let asked = client.get::<Value>("/v1/clients?limit=1").await;
     let seat = match asked {

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(context).await?;
-    let signers = desk.signers(&args.keys, context);
+    let mut signers = desk.signers(&args.keys, context)?;
     let by = signers.first().context("nobody signs")?.key()?;
     let mut resigned = 0;
     for row in desk.client.orders(Some(&fingerprint(&args.signer)?)).await? {
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
                 (rings, plugin, attachments)
             }
         };
-        let signed = technician::sign(&new, &signers, args.yes, context)?;
+        let signed = technician::sign(&new, &mut signers, args.yes, context)?;
         let given = desk
             .client
             .submit_in_place(&Parcelled { signed, rings, plugin, attachments }, &desk.trust, row.digest)

@@ -78,7 +78,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         true => None,
         false => {
             let body = new.admission(context.clock.now_ms());
-            Some(technician::sign(&body, &desk.signers(&args.keys, context), args.yes, context)?)
+            Some(technician::sign(&body, &mut desk.signers(&args.keys, context)?, args.yes, context)?)
         }
     };
     let row = desk.client.make_token(&new, admission.as_ref()).await.context("the token was not made")?;

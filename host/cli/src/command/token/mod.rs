@@ -7,21 +7,15 @@ use std::process::ExitCode;
 use crate::context::Context;
 
 /// Make tokens that devices join with, and take them away
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(clap::Subcommand)]
-enum Command {
+pub(crate) enum Command {
     Make(make::Args),
     List(list::Args),
     TakeAway(take_away::Args),
 }
 
-pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    match &args.command {
+pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Make(args) => make::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
         Command::TakeAway(args) => take_away::run(args, context).await,

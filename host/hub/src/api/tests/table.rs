@@ -74,6 +74,8 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/orders/{order}", || format!("/v1/orders/{}", order()), nothing, OK, MISSING),
         row("GET", "/v1/orders/{order}/results", || format!("/v1/orders/{}/results?failed=false", order()), nothing, OK, MISSING),
         row("GET", "/v1/orders/{order}/watch", || format!("/v1/orders/{}/watch?after=0", order()), nothing, OK, MISSING),
+        row("GET", "/v1/orders/{order}/rollout", || format!("/v1/orders/{}/rollout", order()), nothing, OK, MISSING),
+        row("GET", "/v1/parts/{digest}", || format!("/v1/parts/{}", model::Digest::of(ACME.as_bytes())), nothing, OK, MISSING),
         row("GET", "/v1/tickets", || "/v1/tickets?open=true".into(), nothing, OK, OK),
         row("GET", "/v1/notifications", || "/v1/notifications".into(), nothing, OK, OK),
         row("GET", "/v1/audit", || "/v1/audit".into(), nothing, OK, OK),

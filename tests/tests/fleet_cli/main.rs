@@ -1,6 +1,13 @@
 //! A technician at the command line, before a real `remit hub run`: whom they ask, what they sign, and what is refused before they do.
 
+mod booted;
+mod processes;
+mod rest;
+mod scenario;
+mod world;
+
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tests::hub::{Hub, init};
@@ -17,18 +24,8 @@ struct Fleet {
 impl Fleet {
     fn new() -> Self {
         let msp = Msp::new();
-        ["tess", "tom", "stranger"].iter().for_each(|holder| msp.make_key(holder));
-        let seat = |holder: &str| {
-            let time = "from = \"2020-01-01T00:00:00Z\"\nuntil = \"2050-01-01T00:00:00Z\"\n";
-            let key = msp.public(holder);
-            format!(
-                "[[technicians]]\nholder = \"{holder}\"\nkey = \"{key}\"\n{time}clients = [\"*\"]\nclass-max = \"L4\"\n"
-            )
-        };
-        let roster = msp.roster().replace("serial = 1", "serial = 2");
-        msp.write("roster.toml", &[roster, seat("tess"), seat("tom")].concat());
-        msp.ok(&["roster", "make", "roster.toml", "--key", "ann"]);
-        msp.ok(&["sign", "roster.statement", "--key", "ben"]);
+        msp.make_key("stranger");
+        world::seat(&msp, &["tess", "tom"]);
         let folder = msp.folder.join("hub");
         let folder_text = folder.to_str().unwrap();
         msp.ok(&init(folder_text, "root.statement"));
@@ -137,4 +134,44 @@ fn the_chain_of_the_hub_is_remembered() {
     fs::write(&memory, text.replacen("\"1\":\"sha256:", "\"1\":\"sha256:0", 1)).unwrap();
     let broken = fleet.run(&["audit", "verify"]).expect(1);
     assert!(broken.stdout.contains("entry 1 is not the one that was seen before"), "{broken}");
+}
+
+/// Runs a program before a terminal, answers when it is asked for a passphrase, and says how often that was.
+const ANSWERED: &str = "import os, pty, sys, termios, time
+asked = 0
+def read(terminal):
+    global asked
+    said = os.read(terminal, 65536)
+    if b'passphrase of' in said:
+        asked += 1
+        # What is typed before the echo is off is thrown away with it.
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:
+            time.sleep(0.01)
+        os.write(terminal, b'secret\\n')
+    return said
+code = os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:], read))
+print(f'asked {asked}, code {code}')
+";
+
+#[test]
+fn a_passphrase_is_asked_for_once() {
+    let fleet = Fleet::new();
+    let folder = &fleet.msp.folder;
+    let lock = ["-q", "-p", "-P", "", "-N", "secret", "-f", "tess"];
+    assert!(Command::new("ssh-keygen").args(lock).current_dir(folder).status().unwrap().success());
+    // It opens a session, and signs; with `--key` too where that is the same.
+    for more in [&[][..], &["--key", "tess"]] {
+        let make = ["token", "make", "--client", "acme", "--site", "berlin", "--yes"];
+        let command = fleet.tess.command(&[&make[..], more].concat());
+        let mut python = Command::new("/usr/bin/python3");
+        python
+            .args(["-c", ANSWERED])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(folder)
+            .env_clear();
+        python.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let said = Ran::from(python.stdin(Stdio::null()).output().unwrap());
+        assert!(said.stdout.contains("asked 1, code 0") && said.stdout.contains("remit1_"), "{said}");
+    }
 }
