@@ -15,6 +15,8 @@ pub(crate) const TO_CHECK: &[&str] = &[
 
 /// Debian packages that the tests need.
 pub(crate) const TO_TEST: &[&str] = &[
+    // Takes symbols away, for packages.
+    "binutils",
     // Packages and repositories for managed hosts to install from.
     "apt-utils",
     "dpkg-dev",

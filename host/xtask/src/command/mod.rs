@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod declarations;
 mod demo;
+mod dist;
 mod golden;
 mod new_plugin;
 mod plugins;
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     ScriptRuntime(script_runtime::Args),
     Declarations(declarations::Args),
     Golden(golden::Args),
+    Dist(dist::Args),
 }
 
 impl Command {
@@ -45,6 +47,7 @@ impl Command {
             Self::ScriptRuntime(args) => script_runtime::run(&args),
             Self::Declarations(args) => declarations::run(&args),
             Self::Golden(args) => golden::run(&args),
+            Self::Dist(args) => dist::run(&args),
         }
     }
 }
