@@ -151,11 +151,13 @@ const OF_SECRETS: [&str; 1] = ["secret."];
 const OF_DAMAGED: [&str; 1] = ["aside."];
 /// In suspended.rs: they need a machine to reboot.
 const OF_SUSPENDED: [&str; 1] = ["suspended."];
+/// In installed/upgrades.rs: they need a machine whose agent systemd starts.
+const OF_UPGRADES: [&str; 1] = ["upgrade."];
 
 #[test]
 fn every_point_belongs_to_a_test() {
     let known: Vec<&str> =
-        [&OF_RUNS[..], &OF_NEW_FOLDERS, &OF_RECORDS, &OF_SECRETS, &OF_DAMAGED, &OF_SUSPENDED].concat();
+        [&OF_RUNS[..], &OF_NEW_FOLDERS, &OF_RECORDS, &OF_SECRETS, &OF_DAMAGED, &OF_SUSPENDED, &OF_UPGRADES].concat();
     let tested: BTreeSet<&str> = points(&known).collect();
     assert_eq!(tested, store::fail::POINTS.iter().copied().collect());
 }

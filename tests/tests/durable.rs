@@ -39,6 +39,8 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/cli/src/agent/install/step.rs", "remove", "done again by the next `uninstall`"),
     ("host/cli/src/agent/joined.rs", "forget", "done again by the next `leave`"),
     ("host/cli/src/agent/network/serve.rs", "listen", "a socket that nobody listens at any more"),
+    ("host/cli/src/agent/upgrade/attempt.rs", "forget", "was told, and is told again where it stays"),
+    ("host/cli/src/agent/upgrade/place.rs", "remove", "done again by the next `uninstall`"),
     ("host/cli/src/agent/socket.rs", "listen", "a socket that nobody listens at any more"),
     ("host/cli/src/agent/socket.rs", "drop", "a socket that nobody listens at any more"),
     ("host/cli/src/command/doctor.rs", "try_to_write", "nothing is in it, and nobody reads it"),

@@ -20,6 +20,8 @@ mod reconcile;
 mod script_runtimes;
 mod shipped;
 mod source;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "agents of other systems do not replace themselves"))]
+mod stamp;
 mod suspended;
 #[cfg(target_os = "linux")]
 mod technician;
@@ -37,7 +39,7 @@ use clap::Parser;
 
 /// Run automation plugins on the machines you look after, within what they were granted
 #[derive(Parser)]
-#[command(name = "remit", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "remit", version = stamp::version(), propagate_version = true, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     context: context::Args,

@@ -66,6 +66,7 @@ impl Again {
             parameters: order.parameters.clone(),
             standing: None,
             undoes: order.undoes,
+            upgrade: order.upgrade,
             comment: self.comment,
         }
     }

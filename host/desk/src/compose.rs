@@ -7,7 +7,7 @@ use contract::Class;
 use fleet::{Device, Drawn, Rings, Target};
 use model::{Capability, Digest, Grants, Mode, OrderId, capability, policy};
 use serde::Serialize;
-use trust::statement::{self, Gate, Order, OrderedPlugin, Ring};
+use trust::statement::{self, Gate, Order, OrderedPlugin, Ring, Upgrade};
 use trust::{Key, Name, Names, Refusal, Request, Signed, Statement, Time, Trust};
 
 use crate::inventory::{Chosen, Listed, Seen};
@@ -60,6 +60,8 @@ pub struct Wanted {
     pub standing: Option<String>,
     /// The order whose runs are taken back.
     pub undoes: Option<Digest>,
+    /// The agent that takes the place of the one that runs.
+    pub upgrade: Option<Upgrade>,
     /// Why.
     pub comment: String,
 }
@@ -304,6 +306,7 @@ impl Composer<'_> {
             windows: wanted.windows.clone(),
             standing: wanted.standing.clone(),
             undoes: wanted.undoes,
+            upgrade: wanted.upgrade,
             comment: wanted.comment.clone(),
         };
         (order, drawn.map_or_else(|| vec![devices], |drawn| drawn.rings))
@@ -319,6 +322,10 @@ impl Composer<'_> {
         }
         let mut granted = Grants::default();
         let mut told = BTreeSet::new();
+        if wanted.upgrade.is_some() {
+            // No plugin runs: who released the agent, each device asks of the release.
+            return granted;
+        }
         for (client, tags) in &kinds {
             let decide = |statement| {
                 self.trust.decide(&Request {

@@ -320,7 +320,7 @@ pub(crate) fn described(kind: Kind, signed: &Signed) -> Result<Document, Error> 
             (subject, about)
         }
         Kind::Order => (String::new(), read::<Order>(bytes)?.clients),
-        Kind::Plugin | Kind::Session | Kind::Enrolment | Kind::Result => {
+        Kind::Plugin | Kind::Session | Kind::Enrolment | Kind::Result | Kind::Release => {
             return Err(Error::Invalid(vec![format!("a statement of the kind `{kind}` is not kept here")]));
         }
     };

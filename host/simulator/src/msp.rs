@@ -112,6 +112,7 @@ impl Msp {
             reviewers: vec![seat(("rob", "*"))],
             publishers: vec![seat(("remit", "*"))],
             clients: vec![seat(("cleo", "acme")), seat(("gil", "globex"))],
+            releases: Vec::new(),
         }
     }
 
@@ -204,6 +205,7 @@ impl Msp {
             windows: None,
             standing: None,
             undoes: None,
+            upgrade: None,
             comment: String::new(),
         }
     }

@@ -24,6 +24,15 @@ pub const POINTS: &[&str] = &[
     "suspended.before-unit",
     "suspended.before-link",
     "suspended.after-link",
+    "upgrade.before-program",
+    "upgrade.after-program",
+    "upgrade.before-attempt",
+    "upgrade.after-attempt",
+    "upgrade.before-stage",
+    "upgrade.after-stage",
+    "upgrade.trying",
+    "upgrade.before-link",
+    "upgrade.after-link",
 ];
 
 /// Dies here where `REMIT_FAIL_POINT` names this point: `NAME`, or `NAME:N` for the N-th time that it is reached. Release

@@ -36,7 +36,7 @@ use holder::Holders;
 pub use log::{Make, Rework, RunLog};
 pub use purge::PURGED_MAX;
 pub use runs::Summary;
-use schema::SCHEMA_VERSION;
+pub use schema::SCHEMA_VERSION;
 pub use spool::{Limits, Purged};
 
 /// The file, open.

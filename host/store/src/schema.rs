@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{Error, fail};
 
 /// The version of the tables; a file of a newer one is not opened.
-pub(crate) const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// Version 2; what an older host made of it is there already.
 const TABLES: &str = "

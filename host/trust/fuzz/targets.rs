@@ -3,8 +3,8 @@
 
 use model::Manifest;
 use trust::statement::{
-    Admission, Approval, Assignment, Enrolment, Hub, Index, Order, Pause, Plugin, Policy, Report, Revocation, Root,
-    Roster, Rotation, Session, read, write,
+    Admission, AgentRelease, Approval, Assignment, Enrolment, Hub, Index, Order, Pause, Plugin, Policy, Report,
+    Revocation, Root, Roster, Rotation, Session, read, write,
 };
 use trust::{Kind, Signed, Statement};
 
@@ -26,6 +26,7 @@ pub(crate) fn statement(bytes: &[u8]) {
     once::<Session>(bytes);
     once::<Report>(bytes);
     once::<Hub>(bytes);
+    once::<AgentRelease>(bytes);
 }
 
 fn once<T: Statement>(bytes: &[u8]) {

@@ -21,8 +21,8 @@ mod time;
 mod token;
 
 pub use belief::{
-    Approved, Asked, Chain, Check, Decision, FirstUse, Given, Opened, Ordered, Place, Replays, Reported, Request,
-    Taken, Trust,
+    Approved, Asked, Chain, Check, Decision, FirstUse, Given, Opened, Ordered, Place, Released, Replays, Reported,
+    Request, Running, Taken, Trust,
 };
 pub use device::{Device, NotADevice};
 pub use folder::{Folder, Loaded};

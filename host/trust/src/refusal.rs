@@ -148,6 +148,18 @@ refusals! {
     /// Renamed and the like.
     #[error("the plugin says `{field}` is `{found}`, and its statement says `{wanted}`")]
     "relabelled" Relabelled { field: &'static str, found: String, wanted: String },
+    /// For other machines.
+    #[error("the release is for {found}, and this machine is {wanted}")]
+    "other-target" OtherTarget { found: Name, wanted: String },
+    /// As old as what runs, or older.
+    #[error("the release {found} is no newer than the agent {runs} that runs: an older one takes two technicians' `--downgrade`")]
+    "not-newer" NotNewer { found: Version, runs: Version },
+    /// It skips what has to come between.
+    #[error("the release takes the place of {from} and later, and {runs} runs: upgrade to that first")]
+    "too-far" TooFar { from: Version, runs: Version },
+    /// There would be no way back.
+    #[error("the release keeps its memory in form {found}, and the agent that runs reads up to {reads}: it could not be taken back")]
+    "other-state" OtherState { found: u32, reads: u32 },
     /// For other hosts.
     #[error("it was made for contract {wanted}, this host has {have}: update remit, or take the plugin's release for it")]
     "other-contract" OtherContract { wanted: Version, have: Version },

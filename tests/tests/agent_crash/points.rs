@@ -26,9 +26,10 @@ const AT_THE_FIRST_RUN: [&str; 1] = ["compiled."];
 /// Passed where a source keeps what it saw.
 const OF_SOURCES: [&str; 1] = ["whole."];
 /// Where no agent comes, or comes in another test.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 3] = [
     ("secret.", "`remit secret` writes them, and an agent reads them: crash.rs"),
     ("suspended.", "a run that reboots a machine: suspended.rs"),
+    ("upgrade.", "an agent that is replaced: installed/upgrades.rs"),
 ];
 
 fn points(prefixes: &[&str]) -> Vec<&'static str> {

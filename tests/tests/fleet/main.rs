@@ -152,6 +152,7 @@ impl Site {
             windows: None,
             standing: None,
             undoes: None,
+            upgrade: None,
             comment: String::new(),
         };
         change(&mut order);

@@ -1,7 +1,9 @@
 //! The agent as it is installed: on a booted host, where systemd does not run, and where there is no IPv4.
 
 mod causes;
+mod packages;
 mod reboots;
+mod upgrades;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixListener;

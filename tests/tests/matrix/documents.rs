@@ -87,6 +87,7 @@ pub(crate) fn roster() -> Roster {
         reviewers: vec![seat("rob", key("rob"))],
         publishers: vec![seat("remit", key("remit")), seat("other", key("other"))],
         clients: Vec::new(),
+        releases: Vec::new(),
     }
 }
 

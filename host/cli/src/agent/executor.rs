@@ -12,6 +12,7 @@ mod settings;
 mod starting;
 mod tidy;
 mod traces;
+mod upgrading;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use member::{Fleet, Refusal};
 use owner::{Known, Owner};
 use rebooting::Rebooting;
 use traces::Traces;
+use upgrading::Upgrading;
 
 pub(crate) use begin::begin;
 pub(in crate::agent) use member::Rows;
@@ -136,6 +138,8 @@ pub(crate) struct Executor {
     /// This device's own orders, as they were read last.
     local: Vec<(String, agent::Order)>,
     facts_asked: member::FactsAsked,
+    /// The run that replaces the agent, where one does.
+    upgrading: Upgrading,
     _listening: Listening,
     _lock: std::fs::File,
 }
@@ -245,6 +249,7 @@ impl Executor {
             supervisor.alive_every(),
             self.reboot_looks_in(),
             self.fleet_wakes_in(),
+            self.upgrade_looks_in(),
         ]
         .into_iter()
         .flatten()
@@ -266,6 +271,7 @@ impl Executor {
             Happened::Time => {
                 self.look_after_suspended();
                 self.look_at_reboot();
+                self.look_at_upgrade();
                 let day_ms = 86_400_000;
                 if self.context.clock.now_ms().abs_diff(self.reloaded_ms) >= day_ms {
                     self.reload();
@@ -299,6 +305,7 @@ impl Executor {
 
     fn ended(&mut self, run: RunId, outcome: Outcome) {
         self.under_way.remove(&run);
+        self.upgrading.ended(run);
         self.traces.ended(run, outcome);
         self.tidy.notify_one();
         let (touched, data) = self.left_by(run);
@@ -349,6 +356,7 @@ impl Executor {
         self.problems.remove("state");
         self.record_refused();
         self.rows = Rows::default();
+        self.upgrading.is_durable(&self.context);
         let step = std::mem::take(&mut self.pending);
         self.act(step);
         self.tell_waiter();

@@ -21,4 +21,5 @@ pub(crate) mod report;
 mod runner;
 pub(crate) mod socket;
 pub(crate) mod supervisor;
+pub(crate) mod upgrade;
 mod watchers;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use contract::run::{LogLevel, Mode};
+use model::budget::Exhausted;
 use model::event::FORMAT;
 use model::{Digest, Ended, Event, Grants, Limits, Outcome, RunId, Started, event};
 use runtime::{Observer, Recorder, UndoRequest};
@@ -112,8 +113,23 @@ pub(crate) async fn record_failure(
     leaving: &CancellationToken,
     context: &Context,
 ) -> bool {
+    let (outcome, error) = failed;
+    let exhausted = error.downcast_ref::<Refused>().and_then(|refused| refused.exhausted.as_deref().cloned());
+    let ended = Ended::by_host(outcome, format!("{error:#}"));
+    record_end(job, order, machine, (exhausted, ended), leaving, context).await
+}
+
+/// The same for whatever ended without a record of its own.
+pub(crate) async fn record_end(
+    job: &Job,
+    order: Option<(&str, Digest)>,
+    machine: &Machine,
+    ended: (Option<Exhausted>, Ended),
+    leaving: &CancellationToken,
+    context: &Context,
+) -> bool {
     let mut is_told = false;
-    while let Err(error) = try_to_record(job, order, machine, failed, context) {
+    while let Err(error) = try_to_record(job, order, machine, &ended, context) {
         if !std::mem::replace(&mut is_told, true) {
             tracing::error!(run = %job.run, error = format!("{error:#}"), "its end cannot be recorded yet");
         }
@@ -129,7 +145,7 @@ fn try_to_record(
     job: &Job,
     order: Option<(&str, Digest)>,
     machine: &Machine,
-    (outcome, error): (Outcome, &anyhow::Error),
+    (exhausted, ended): &(Option<Exhausted>, Ended),
     context: &Context,
 ) -> anyhow::Result<()> {
     let recorded = machine.store.events(job.run)?;
@@ -142,10 +158,10 @@ fn try_to_record(
         // Whoever asked was told.
         None => return Ok(()),
     };
-    let exhausted = error.downcast_ref::<Refused>().and_then(|refused| refused.exhausted.as_deref().cloned());
-    let ended = Event::Ended(Box::new(Ended::by_host(outcome, format!("{error:#}"))));
+    let exhausted = exhausted.clone().map(Event::Exhausted);
+    let ended = Event::Ended(Box::new(ended.clone()));
     let now = context.clock.now_ms();
-    let events = [started, exhausted.map(Event::Exhausted), Some(ended)].into_iter().flatten();
+    let events = [started, exhausted, Some(ended)].into_iter().flatten();
     Ok(machine.log(job.run)?.append(events.map(|event| (now, event)).collect())?)
 }
 
@@ -166,7 +182,7 @@ fn unstarted(job: &Job, (plugin, digest): (&str, Digest), machine: &Machine) -> 
         plan: None,
         device: backends::device::device_id(&machine.device.shared)?.to_string(),
         roots: BTreeMap::new(),
-        host: env!("CARGO_PKG_VERSION").to_owned(),
+        host: crate::stamp::version().to_owned(),
         undoes: None,
     })
 }

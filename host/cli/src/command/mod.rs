@@ -25,6 +25,8 @@ mod new;
 mod orders;
 mod plugin;
 mod policy;
+#[cfg(target_os = "linux")]
+mod release;
 mod replay;
 mod resume;
 mod revoke;
@@ -95,6 +97,8 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     #[command(subcommand)]
     Orders(orders::Command),
+    #[cfg(target_os = "linux")]
+    Release(release::Args),
     #[cfg(target_os = "linux")]
     #[command(subcommand)]
     Audit(audit::Command),
@@ -175,6 +179,8 @@ impl Command {
             Self::Fleet(command) => fleet::run(&command, context).await,
             #[cfg(target_os = "linux")]
             Self::Orders(command) => orders::run(&command, context).await,
+            #[cfg(target_os = "linux")]
+            Self::Release(args) => release::run(&args, context),
             #[cfg(target_os = "linux")]
             Self::Audit(command) => audit::run(&command, context).await,
             Self::Doctor(args) => doctor::run(&args, context).await,

@@ -24,7 +24,7 @@ pub(crate) struct Args {
 enum Command {
     /// Make a roster out of a description in TOML, and sign it with a key of the root; the others sign it with `remit sign`
     Make {
-        /// `expires`, and `technicians`, `reviewers`, `publishers` and `clients`, each a list of seats with `holder`, `key` (a line
+        /// `expires`, and `technicians`, `reviewers`, `publishers`, `clients` and `releases`, each a list of seats with `holder`, `key` (a line
         /// or the name of a `.pub`), `clients` and `class-max`, perhaps `from` (ever) and `until` (as the roster); perhaps `serial`
         file: PathBuf,
         #[command(flatten)]
@@ -76,7 +76,7 @@ fn roster(file: &Path, context: &Context) -> anyhow::Result<Roster> {
     written.or("serial", before.map_or(1, |it| it.serial + 1).cast_signed());
     let mut fields = vec![("from", Value::from(Time::from_ms(0).to_string()))];
     fields.extend(written.text("expires").map(|until| ("until", Value::from(until))));
-    for list in ["technicians", "reviewers", "publishers", "clients"] {
+    for list in ["technicians", "reviewers", "publishers", "clients", "releases"] {
         written.or_in_each(list, &fields);
     }
     written.body()
@@ -88,6 +88,7 @@ fn rows(roster: &Roster) -> Vec<Row> {
         ("reviewer", &roster.reviewers),
         ("publisher", &roster.publishers),
         ("client", &roster.clients),
+        ("releaser", &roster.releases),
     ];
     let row = |role, seat: &Seat| Row {
         role,

@@ -90,6 +90,13 @@ impl Asked {
         Self { plugin: plugin.to_owned(), publisher, class, interface, mode }
     }
 
+    /// Another agent in the place of this one, which somebody released.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_upgrade(releaser: String, class: Class) -> Self {
+        let publisher = Some(releaser);
+        Self { plugin: "remit".to_owned(), publisher, class, interface: "agent", mode: Mode::Enforce }
+    }
+
     /// What it risks.
     #[cfg(target_os = "linux")]
     pub(crate) fn class(&self) -> Class {

@@ -164,7 +164,7 @@ fn try_record(
         plan: None,
         device: request.device.clone(),
         roots: BTreeMap::new(),
-        host: env!("CARGO_PKG_VERSION").to_owned(),
+        host: crate::stamp::version().to_owned(),
         undoes: None,
     };
     let ended = Ended::by_host(Outcome::Refused, refused.reasons.join("\n"));

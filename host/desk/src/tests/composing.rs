@@ -27,6 +27,7 @@ fn wanted() -> Wanted {
         parameters: "{}".to_owned(),
         standing: None,
         undoes: None,
+        upgrade: None,
         comment: String::new(),
     }
 }

@@ -77,7 +77,10 @@ fn roster() -> Signed {
     ];
     let (reviewers, publishers) = (vec![seat("rob", &["*"], Class::L4)], vec![seat("remit", &["*"], Class::L4)]);
     let expires = "2049-01-01T00:00:00Z".parse().unwrap();
-    signed(&Roster { serial: 1, expires, technicians, reviewers, publishers, clients: Vec::new() }, &["ann"])
+    signed(
+        &Roster { serial: 1, expires, technicians, reviewers, publishers, clients: Vec::new(), releases: Vec::new() },
+        &["ann"],
+    )
 }
 
 fn assignment(device: &str, client: &str, tags: &[&str], by: &str) -> Signed {

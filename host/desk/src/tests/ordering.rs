@@ -58,6 +58,7 @@ async fn an_order_goes_to_its_devices_and_is_counted_from_what_they_signed() {
         parameters: "{}".to_owned(),
         standing: None,
         undoes: None,
+        upgrade: None,
         comment: String::new(),
     };
     let composer = Composer { trust: &trust, by: &key("tess"), now_ms: SystemClock.now_ms() };

@@ -48,6 +48,7 @@ fn order() -> (Order, Vec<Vec<Device>>) {
         windows: None,
         standing: None,
         undoes: None,
+        upgrade: None,
         comment: String::new(),
     };
     (order, drawn.rings)

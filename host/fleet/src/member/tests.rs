@@ -38,6 +38,7 @@ fn posted(member: &Member, until: &str) -> (Documents, Vec<u8>) {
         reviewers: Vec::new(),
         publishers: Vec::new(),
         clients: Vec::new(),
+        releases: Vec::new(),
     };
     let assignment = Assignment {
         serial: 1,

@@ -98,6 +98,7 @@ pub(crate) fn order(rings: &[&Tree]) -> Order {
         windows: None,
         standing: None,
         undoes: None,
+        upgrade: None,
         comment: String::new(),
     }
 }

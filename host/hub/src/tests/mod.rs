@@ -71,7 +71,7 @@ pub(crate) fn roster(serial: u64) -> Signed {
     let technicians = vec![seat("tess", &["acme"]), seat("gus", &["globex"]), seat("boss", &["*"])];
     let expires = time("2027-01-01T00:00:00Z");
     let (reviewers, publishers, clients) = (Vec::new(), Vec::new(), Vec::new());
-    let roster = Roster { serial, expires, technicians, reviewers, publishers, clients };
+    let roster = Roster { serial, expires, technicians, reviewers, publishers, clients, releases: Vec::new() };
     signed("2026-06-01T00:00:00Z", &roster, &["ann"])
 }
 
@@ -124,6 +124,7 @@ pub(crate) fn order(word: &str, clients: &[&str], by: &str, rings: &[&fleet::Tre
         mode: model::Mode::Detect,
         plan: None,
         undoes: None,
+        upgrade: None,
         allow: Vec::new(),
         class_max: Class::L1,
         windows: None,

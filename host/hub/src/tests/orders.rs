@@ -32,6 +32,7 @@ fn order(clients: &[&str], by: &str) -> trust::Signed {
         windows: None,
         standing: None,
         undoes: None,
+        upgrade: None,
         comment: String::new(),
     };
     signed("2026-11-22T12:00:00Z", &order, &[by])

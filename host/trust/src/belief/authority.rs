@@ -20,10 +20,11 @@ pub(super) enum Role {
     Reviewer,
     Publisher,
     Client,
+    Releaser,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Technician, Self::Reviewer, Self::Publisher, Self::Client];
+    const ALL: [Self; 5] = [Self::Technician, Self::Reviewer, Self::Publisher, Self::Client, Self::Releaser];
 
     fn seats(self, roster: &Roster) -> &[Seat] {
         match self {
@@ -31,6 +32,7 @@ impl Role {
             Self::Reviewer => &roster.reviewers,
             Self::Publisher => &roster.publishers,
             Self::Client => &roster.clients,
+            Self::Releaser => &roster.releases,
         }
     }
 
@@ -40,6 +42,7 @@ impl Role {
             Self::Reviewer => "reviewer",
             Self::Publisher => "publisher",
             Self::Client => "client",
+            Self::Releaser => "releaser",
         }
     }
 }

@@ -109,6 +109,7 @@ impl Trust {
                 keep(&mut self.indexes, new, counts)
             }
             Kind::Plugin => Err(no_document("it says what a plugin is, and stands beside its file")),
+            Kind::Release => Err(no_document("it says what the agent's next version is, and stands beside its file")),
             Kind::Pause => self.put_pause(signed, now),
             Kind::Admission => self.put_admission(signed, now),
             Kind::Enrolment => self.put_enrolment(signed, now),

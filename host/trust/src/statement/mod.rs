@@ -14,6 +14,7 @@ mod order;
 mod pause;
 mod plugin;
 mod policy;
+mod release;
 mod result;
 mod revocation;
 mod root;
@@ -36,10 +37,11 @@ pub use enrolment::Enrolment;
 pub use hub::Hub;
 pub use index::{Index, Listed, Release};
 pub use key::Rotation;
-pub use order::{Gate, Order, OrderedPlugin, Ring};
+pub use order::{Gate, Order, OrderedPlugin, Ring, Upgrade};
 pub use pause::Pause;
 pub use plugin::{Form, Plugin};
 pub use policy::Policy;
+pub use release::{AgentRelease, PROGRAM_BYTES_MAX};
 pub use result::Report;
 pub use revocation::{End, Revocation};
 pub use root::{Root, RootKey};
@@ -90,6 +92,8 @@ pub enum Kind {
     Result,
     /// Where the hub is.
     Hub,
+    /// What the agent's next version is.
+    Release,
 }
 
 /// What there is to know of a kind.
@@ -106,7 +110,7 @@ struct Row {
 
 /// A kind of statement is a file beside this one, and a row.
 #[rustfmt::skip]
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 17] = [
     Row { kind: Kind::Root, word: "root", namespace: "remit-root@vnd.remit", bytes_max: 32 << 10, is_kept: true },
     Row { kind: Kind::Roster, word: "roster", namespace: "remit-roster@vnd.remit", bytes_max: 256 << 10, is_kept: true },
     Row { kind: Kind::Policy, word: "policy", namespace: "remit-policy@vnd.remit", bytes_max: 32 << 10, is_kept: true },
@@ -123,6 +127,7 @@ const ROWS: [Row; 16] = [
     Row { kind: Kind::Session, word: "session", namespace: "remit-session@vnd.remit", bytes_max: 4 << 10, is_kept: false },
     Row { kind: Kind::Result, word: "result", namespace: "remit-result@vnd.remit", bytes_max: 4 << 10, is_kept: false },
     Row { kind: Kind::Hub, word: "hub", namespace: "remit-hub@vnd.remit", bytes_max: 8 << 10, is_kept: true },
+    Row { kind: Kind::Release, word: "release", namespace: "remit-release@vnd.remit", bytes_max: 4 << 10, is_kept: false },
 ];
 
 impl Kind {

@@ -80,6 +80,9 @@ pub struct Order {
     /// The order whose run on a device is taken back there, in place of another run of the plugin: its statement's digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<Digest>,
+    /// The agent that takes the place of the one that runs. `plugin` is then its program, packed as it travels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
     /// Why, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
@@ -95,6 +98,17 @@ pub struct OrderedPlugin {
     pub version: Version,
     /// Of the whole file: these bytes and no others.
     pub digest: Digest,
+}
+
+/// Another agent in the place of the one that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Upgrade {
+    /// What says what it is: the statement of the release.
+    pub release: Digest,
+    /// Whether it may be an older one than the one that runs: of class L4, so two people say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub downgrade: bool,
 }
 
 /// Devices that go together.
@@ -142,6 +156,7 @@ impl Statement for Order {
                 "`undoes`: only an `enforce` order that runs once, without a plan, takes something back".to_owned()
             );
         }
+        self.check_upgrade()?;
         if self.allow.len() > ALLOW_MAX {
             return Err(format!("`allow`: expected at most {ALLOW_MAX} entries"));
         }
@@ -166,6 +181,22 @@ impl Statement for Order {
 }
 
 impl Order {
+    /// Whoever replaces the agent can do what the agent can: that is L3 at least, and L4 where a later agent knew better.
+    fn check_upgrade(&self) -> Result<(), String> {
+        let Some(upgrade) = &self.upgrade else { return Ok(()) };
+        let is_plain = self.plan.is_none() && self.standing.is_none() && self.undoes.is_none() && self.allow.is_empty();
+        if self.mode != Mode::Enforce || !is_plain || self.parameters != "{}" {
+            return Err(
+                "`upgrade`: only an `enforce` order that runs once, of nothing else, replaces the agent".to_owned()
+            );
+        }
+        let least = if upgrade.downgrade { Class::L4 } else { Class::L3 };
+        match self.class_max < least {
+            true => Err(format!("`class-max`: it is {}, and replacing the agent so is {least}", self.class_max)),
+            false => Ok(()),
+        }
+    }
+
     fn check_rings(&self) -> Result<(), String> {
         let roots: BTreeSet<Digest> = self.rings.iter().map(|ring| ring.root).collect();
         if self.rings.len() > RINGS_MAX || roots.len() < self.rings.len() {

@@ -20,6 +20,9 @@ pub struct Roster {
     pub publishers: Vec<Seat>,
     /// Who signs policies for a client.
     pub clients: Vec<Seat>,
+    /// Who releases the agent. No key of theirs orders anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<Seat>,
 }
 
 /// A key and what it counts for. Whoever has two keys has two seats.
@@ -44,7 +47,12 @@ impl Statement for Roster {
     const KIND: Kind = Kind::Roster;
 
     fn check(&self) -> Result<(), String> {
-        let seats = [&self.technicians, &self.reviewers, &self.publishers, &self.clients];
+        let seats = [&self.technicians, &self.reviewers, &self.publishers, &self.clients, &self.releases];
+        let orders = |seat: &&Seat| self.technicians.iter().any(|it| it.key == seat.key);
+        if let Some(both) = self.releases.iter().find(orders) {
+            // Else one stolen key would be enough to have every device run anything.
+            return Err(format!("the key of `{}` releases the agent, and orders too: these are two keys", both.holder));
+        }
         match seats.into_iter().flatten().find(|seat| seat.from >= seat.until) {
             Some(seat) => Err(format!("the seat of `{}` ends before it begins", seat.holder)),
             None => Ok(()),

@@ -6,13 +6,13 @@ use super::indexes::index;
 use super::samples;
 use super::world::{World, key, name, names, signed, time};
 use crate::statement::{
-    self, Admission, Approval, Assignment, End, Enrolment, Hub, Index, Order, Pause, Plugin, Policy, Report,
-    Revocation, Root, Roster, Rotation, Session,
+    self, Admission, AgentRelease, Approval, Assignment, End, Enrolment, Hub, Index, Order, Pause, Plugin, Policy,
+    Report, Revocation, Root, Roster, Rotation, Session,
 };
 use crate::{Kind, Refusal, Signed, Statement, json};
 
 /// What format 1 looked like when it was made. These stay as they are; a format 2 comes beside them.
-const OLD: [(Kind, &[u8]); 16] = [
+const OLD: [(Kind, &[u8]); 17] = [
     (Kind::Root, include_bytes!("golden/root.signed")),
     (Kind::Roster, include_bytes!("golden/roster.signed")),
     (Kind::Policy, include_bytes!("golden/policy.signed")),
@@ -29,10 +29,11 @@ const OLD: [(Kind, &[u8]); 16] = [
     (Kind::Session, include_bytes!("golden/session.signed")),
     (Kind::Result, include_bytes!("golden/result.signed")),
     (Kind::Hub, include_bytes!("golden/hub.signed")),
+    (Kind::Release, include_bytes!("golden/release.signed")),
 ];
 
 /// One of every kind, as it is written now.
-fn new() -> [(Kind, Signed); 16] {
+fn new() -> [(Kind, Signed); 17] {
     let mut world = World::new();
     world.plugin.contract = Some(semver::Version::new(0, 1, 0));
     world.said.body.contract = world.plugin.contract.clone();
@@ -68,6 +69,7 @@ fn new() -> [(Kind, Signed); 16] {
         (Kind::Session, signed(today, &samples::session(), &["device"])),
         (Kind::Result, signed(today, &samples::report(pin, Digest::of(b"the order")), &["device"])),
         (Kind::Hub, signed(today, &samples::hub(), &["ann", "ben"])),
+        (Kind::Release, signed(today, &samples::release(), &["ray"])),
     ]
 }
 
@@ -92,6 +94,7 @@ fn reads(kind: Kind, bytes: &[u8]) -> Result<(), Refusal> {
         Kind::Session => only::<Session>(bytes),
         Kind::Result => only::<Report>(bytes),
         Kind::Hub => only::<Hub>(bytes),
+        Kind::Release => only::<AgentRelease>(bytes),
     }
 }
 

@@ -5,7 +5,9 @@ use model::{Digest, Mode, Outcome, Verdict};
 use semver::Version;
 
 use super::world::{key, name, names, time};
-use crate::statement::{Admission, Enrolment, Gate, Hub, Order, OrderedPlugin, Pause, Report, Ring, Session};
+use crate::statement::{
+    Admission, AgentRelease, Enrolment, Gate, Hub, Order, OrderedPlugin, Pause, Report, Ring, Session,
+};
 
 const ORDER: &str = "order_01KB3P3M00E5V8CXJ6ZV8Y4R5T";
 
@@ -35,6 +37,7 @@ pub(super) fn order(tenant: Digest) -> Order {
         windows: None,
         standing: None,
         undoes: None,
+        upgrade: None,
         comment: "the disks of the web servers".to_owned(),
     }
 }
@@ -97,5 +100,18 @@ pub(super) fn hub() -> Hub {
         expires: time("2027-11-22T00:00:00Z"),
         addresses: vec!["https://hub.msp.example:8443".to_owned()],
         authorities: vec![Digest::of(b"the hub's authority")],
+    }
+}
+
+pub(super) fn release() -> AgentRelease {
+    AgentRelease {
+        version: Version::new(1, 4, 0),
+        target: name("x86_64-linux"),
+        digest: Digest::of(b"the program"),
+        size_bytes: 11,
+        state: 3,
+        from: Version::new(1, 2, 0),
+        expires: time("2027-02-01T00:00:00Z"),
+        comment: "rings wait for each other".to_owned(),
     }
 }

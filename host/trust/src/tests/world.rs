@@ -129,6 +129,7 @@ impl World {
             reviewers: vec![seat("rob", "rob", &["*"], Class::L4), seat("rita", "rita", &["acme"], Class::L1)],
             publishers: vec![seat("remit", "remit", &["*"], Class::L4), seat("other", "other", &["*"], Class::L4)],
             clients: vec![seat("cleo", "cleo", &["acme"], Class::L4)],
+            releases: Vec::new(),
         };
         let modes = vec![Mode::Detect, Mode::DryRun, Mode::Enforce];
         let wishes = grants(&[("device", &[]), ("files", &["scratch"]), ("files-write", &["scratch"])]);

@@ -68,7 +68,7 @@ impl Executor {
             RunRow { run: run.id, order: run.order().map(str::to_owned), stage: stage.to_owned(), since_ms }
         };
         Ok(serde_json::to_value(Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::stamp::version().to_owned(),
             pid: std::process::id(),
             since_ms: self.since_ms,
             hub: self.fleet.as_ref().map(|fleet| fleet.row(crate::keys::now(&self.context))),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::member::{FactsAsked, Fleet, Rows};
 use super::owner::{Known, Reading};
 use super::tidy::keep_tidy;
+use super::upgrading::Upgrading;
 use super::{Executor, Happened, Inbox, Settings};
 use crate::agent::alarm::Stopwatch;
 use crate::agent::durable::Durable;
@@ -121,6 +122,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         local: Vec::new(),
         hub_asked: None,
         facts_asked: FactsAsked::default(),
+        upgrading: Upgrading::of_before(&context),
         inbox: Inbox::new(inbox, asked, noticed, changes)?,
         context,
         _listening: listening,
@@ -135,6 +137,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         executor.give_back(&run)?;
     }
     executor.ask_for_reboot();
+    executor.forget_upgrade_of_before();
     executor.write_down();
     tracing::info!(orders = executor.dispatcher.names().count(), socket = %path.display(), "the agent is at work");
     Ok(executor)
@@ -193,7 +196,7 @@ impl Executor {
             Placed { name: name.clone(), order: order.clone(), class, calendars: Vec::new() }
         });
         let mut orders: Vec<Placed> = local.collect();
-        orders.extend(self.placed_of_fleet(|name, order| reading.class(name, order)));
+        orders.extend(self.placed_of_fleet(&mut reading));
         self.known = reading.known;
         let device = agent::Device { key: self.key(), calendars: self.machine.policy.device.calendars() };
         let facts = self.facts();
@@ -215,6 +218,8 @@ impl Executor {
             // It began, and its unit goes on with it, or nobody has rebooted yet.
             None if Waiting::of(&events).is_some() && run.stage == Stage::Suspended => {}
             None if Waiting::of(&events).is_some() => self.ended(run.id, model::Outcome::Suspended),
+            // The unit that replaces the agent goes on with it, or has: what became of it is in its file.
+            None if self.upgrading.is_of(run.id) => self.go_on_with_upgrade(),
             None => self.step(Input::Again(run.id)),
         }
         Ok(())

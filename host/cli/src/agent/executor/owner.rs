@@ -52,6 +52,12 @@ impl<'a> Reading<'a> {
         read.unwrap_or(if order.changes() { Class::L4 } else { Class::L1 })
     }
 
+    /// The same of an order that replaces the agent.
+    pub(super) fn upgrade(&mut self, name: &str, (releaser, class): (String, Class)) -> Class {
+        self.known.0.insert(name.to_owned(), Asked::of_upgrade(releaser, class));
+        class
+    }
+
     fn read(&mut self, name: &str, order: &Order) -> Option<Class> {
         let plugins = self.plugins.as_ref()?;
         let kept = plugins.of_digest(&order.plugin, order.digest, self.context).ok()??;

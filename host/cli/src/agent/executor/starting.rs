@@ -83,6 +83,9 @@ impl Executor {
             let _ = self.happened.try_send(Happened::Ended(id, Outcome::Refused));
             return;
         };
+        if let Some(wanted) = self.upgrade_of(run) {
+            return self.start_upgrade(job, (plugin, digest), wanted, leaving);
+        }
         let observer = self.heard(run, Arc::new(NoObserver));
         if let Some(earlier) = self.undone_by(run) {
             tokio::spawn(async move {
@@ -233,6 +236,6 @@ fn told_to_plugin(event: &RuleEvent) -> Event {
 }
 
 /// What is said of a run that is over.
-fn over(run: RunId, outcome: Outcome, has_end: bool) -> Happened {
+pub(super) fn over(run: RunId, outcome: Outcome, has_end: bool) -> Happened {
     if has_end { Happened::Ended(run, outcome) } else { Happened::Left(run) }
 }

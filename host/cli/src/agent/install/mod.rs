@@ -14,7 +14,9 @@ use anyhow::bail;
 
 pub(crate) use self::accounts::ids;
 pub(crate) use self::step::Step;
+pub(crate) use self::units::NAMES as UNITS;
 use super::config::{self, Config, Listen};
+use super::upgrade::LINK;
 
 /// Where systemd's processes have their mark while it is the first of them.
 const BOOTED: &str = "run/systemd/system";
@@ -40,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     /// Whether it is started now, and not only with the machine.
     pub(crate) is_started: bool,
+    /// Whether a package brings program, units and configuration: they are its, and only the rest is made.
+    pub(crate) is_packaged: bool,
 }
 
 impl Init {
@@ -68,11 +72,17 @@ impl Plan {
         // Parameters of an order may be nobody else's business.
         steps.push(Step::Folder { path: self.config.orders.clone(), mode: 0o700, is_state: true });
         steps.push(Step::Folder { path: "/var/lib/remit".into(), mode: 0o700, is_state: true });
+        if self.is_packaged {
+            steps.push(Step::Link { path: LINK.into(), program: self.program.clone() });
+            steps.push(Step::Systemd { units: units::NAMES, is_started: self.is_started });
+            return steps;
+        }
         let kept = |path: &str, text: String| Step::Kept { path: path.into(), text };
         steps.push(kept(config::FILE, config::sample()));
         let file = |path: String, text: String, mode| Step::File { path: path.into(), text, mode };
         match self.init {
             Init::Systemd => {
+                steps.push(Step::Link { path: LINK.into(), program: self.program.clone() });
                 for unit in units::all(self) {
                     steps.push(file(format!("/etc/systemd/system/{}", unit.name), unit.text, 0o644));
                 }

@@ -6,12 +6,17 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use semver::Version;
 use store::whole;
 
 use super::accounts::{self, command};
+use crate::agent::upgrade::Place;
+use crate::stamp;
 
 /// Where services of the machine's owner are described.
 const UNITS: &str = "/etc/systemd/system";
+/// Where those of packages are.
+const PACKAGED: &str = "/usr/lib/systemd/system";
 const SCRIPTS: &str = "/etc/init.d";
 
 /// What there should be.
@@ -41,6 +46,11 @@ pub(crate) enum Step {
         path: PathBuf,
         text: String,
     },
+    /// Which program is started; a newer one that came by order stays.
+    Link {
+        path: PathBuf,
+        program: PathBuf,
+    },
     /// These are started with the machine, and now.
     Systemd {
         units: &'static [&'static str],
@@ -64,6 +74,9 @@ impl Step {
             Self::Folder { path, mode, .. } => format!("make the folder {} of root's, mode {mode:04o}", path.display()),
             Self::File { path, mode, .. } => format!("write {}, mode {mode:04o}", path.display()),
             Self::Kept { path, .. } => format!("write a sample into {}, which is never overwritten", path.display()),
+            Self::Link { path, program } => {
+                format!("have {} started, by the link {}", program.display(), path.display())
+            }
             Self::Systemd { units, is_started: true } => format!("enable and start {}", units.join(", ")),
             Self::Systemd { units, .. } => format!("enable {}", units.join(", ")),
             Self::Sysv { scripts, is_started: true } => format!("update-rc.d and start {}", scripts.join(", ")),
@@ -73,7 +86,7 @@ impl Step {
 
     /// Whether it is something that services are started by.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self, Self::Program { .. } | Self::File { .. })
+        matches!(self, Self::Program { .. } | Self::File { .. } | Self::Link { .. })
     }
 
     /// Whether it takes notice of those.
@@ -100,6 +113,15 @@ impl Step {
                 Err(error) => Some(format!("{}: {error}", path.display())),
             },
             Self::Kept { path, .. } => (!under(root, path).exists()).then(|| format!("{} is missing", path.display())),
+            Self::Link { program, .. } => {
+                let place = Place::under(root);
+                let is_newer = |ordered: Version| stamp::own().is_ok_and(|own| ordered > own.version);
+                match place.started() {
+                    Some(started) if started == *program || place.ordered().is_some_and(is_newer) => None,
+                    Some(started) => Some(format!("{} is started, and not {}", started.display(), program.display())),
+                    None => Some(format!("nothing has {} started", program.display())),
+                }
+            }
             Self::Systemd { units, is_started } => {
                 let mut wrong = Vec::new();
                 let words = [("is-enabled", "not enabled"), ("is-active", "not running")];
@@ -141,6 +163,7 @@ impl Step {
             }
             Self::File { path, text, mode } => write(root, path, text.as_bytes(), *mode),
             Self::Kept { path, text } => write(root, path, text.as_bytes(), 0o644),
+            Self::Link { program, .. } => Place::under(root).start_from_now_on(program),
             Self::Systemd { units, is_started } => {
                 systemctl(root, &["daemon-reload"]).await?;
                 systemctl(root, &[&["enable"], *units].concat()).await?;
@@ -165,8 +188,9 @@ impl Step {
     pub(crate) async fn take_back(&self, root: &Path, purge: bool) -> anyhow::Result<()> {
         match self {
             Self::Systemd { units, .. } => {
-                let known: Vec<&str> =
-                    units.iter().filter(|it| under(root, &Path::new(UNITS).join(it)).exists()).copied().collect();
+                let is_there =
+                    |it: &&&str| [UNITS, PACKAGED].iter().any(|of| under(root, &Path::new(of).join(it)).exists());
+                let known: Vec<&str> = units.iter().filter(is_there).copied().collect();
                 match known.is_empty() {
                     true => Ok(()),
                     false => systemctl(root, &[&["disable", "--now"], &known[..]].concat()).await,
@@ -189,6 +213,7 @@ impl Step {
                     _ => Ok(()),
                 }
             }
+            Self::Link { path, .. } => Place::under(root).remove().with_context(|| format!("{}", path.display())),
             Self::Kept { path, .. } if purge => remove(root, path),
             Self::Folder { path, is_state: true, .. } if purge => match std::fs::remove_dir_all(under(root, path)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -212,6 +237,7 @@ impl Step {
             Self::Systemd { units, .. } => format!("stop and disable {}", units.join(", ")),
             Self::Sysv { scripts, .. } => format!("stop {}", scripts.join(", ")),
             Self::File { path, .. } => format!("remove {}", path.display()),
+            Self::Link { path, .. } => format!("remove {} and what came by order", path.display()),
             Self::Program { path, .. } => format!("keep {}", path.display()),
             Self::Folder { path, .. } | Self::Kept { path, .. } if purge => format!("remove {}", path.display()),
             Self::User { name } if purge => format!("remove the user `{name}`"),

@@ -6,7 +6,15 @@ use crate::agent::config::Config;
 
 fn plan(init: Init) -> Plan {
     let program = "/usr/local/bin/remit".into();
-    Plan { root: "/".into(), init, program, copy_from: None, config: Config::default(), is_started: true }
+    Plan {
+        root: "/".into(),
+        init,
+        program,
+        copy_from: None,
+        config: Config::default(),
+        is_started: true,
+        is_packaged: false,
+    }
 }
 
 /// Kept as text, so that a change of what the network half may do is read by somebody.
@@ -39,8 +47,9 @@ fn each_directive_is_on_or_says_why_not_in_both_units() {
 #[test]
 fn what_somebody_named_is_one_word() {
     let odd = Plan { program: "/opt/a b%c'd/remit".into(), ..plan(Init::Systemd) };
-    let unit = units::all(&odd).remove(1).text;
-    assert!(unit.contains("ExecStart=\"/opt/a b%%c'd/remit\" agent run --half network\n"), "{unit}");
+    for unit in units::all(&odd) {
+        assert!(unit.text.contains("ExecStart=/usr/lib/remit/remit"), "{}", unit.text);
+    }
     let script = sysv::all(&odd).remove(1).text;
     assert!(script.contains("\nPROGRAM='/opt/a b%c'\\''d/remit'\n"), "{script}");
 }

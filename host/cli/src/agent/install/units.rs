@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::Plan;
+use crate::agent::upgrade::{LINK, UNIT};
 
 /// A unit.
 pub(super) struct Unit {
@@ -12,7 +13,7 @@ pub(super) struct Unit {
 }
 
 /// What is started with the machine, in this order.
-pub(super) const NAMES: &[&str] = &["remit-executor.service", "remit-agent.service"];
+pub(crate) const NAMES: &[&str] = &["remit-executor.service", "remit-agent.service"];
 
 /// What a unit may not do: on, or off with the reason.
 pub(super) enum Guard {
@@ -67,17 +68,20 @@ pub(super) const GUARDS: &[(&str, Guard, Guard)] = &[
 
 pub(super) fn all(plan: &Plan) -> Vec<Unit> {
     vec![
-        Unit { name: "remit-executor.service", text: executor(plan) },
+        Unit { name: "remit-executor.service", text: executor() },
         Unit { name: "remit-agent.service", text: agent(plan) },
+        Unit { name: UNIT, text: upgrade() },
     ]
 }
 
-fn executor(plan: &Plan) -> String {
+fn executor() -> String {
     let mut text = format!(
         "{HEAD}\
          [Unit]\n\
          Description=Remit: runs plugins on schedule and on events\n\
          After=local-fs.target dbus.service systemd-logind.service time-sync.target\n\
+         # An upgrade that a cut of power interrupted goes on.\n\
+         Wants={UNIT}\n\
          # It never gives up for ever.\n\
          StartLimitIntervalSec=0\n\
          \n\
@@ -97,7 +101,7 @@ fn executor(plan: &Plan) -> String {
          {run}\
          StateDirectory=remit\n\
          StateDirectoryMode=0700\n\n",
-        program = quoted(&plan.program),
+        program = LINK,
         run = runtime_directory("remit", "0755"),
     );
     guards(&mut text, |(name, _, guard)| (name, guard));
@@ -132,11 +136,31 @@ fn agent(plan: &Plan) -> String {
          TasksMax=32\n\
          LimitCORE=0\n\
          {run}\n",
-        program = quoted(&plan.program),
+        program = LINK,
         user = plan.config.user,
     );
     guards(&mut text, |(name, guard, _)| (name, guard));
     text += "\n[Install]\nWantedBy=multi-user.target\n";
+    text
+}
+
+/// It runs the program that ran before, which outlives what it restarts.
+fn upgrade() -> String {
+    let mut text = format!(
+        "{HEAD}\
+         [Unit]\n\
+         Description=Remit: replaces the agent, and puts it back where that is not well\n\
+         ConditionPathExists=/var/lib/remit/upgrade.json\n\
+         # It never gives up for ever.\n\
+         StartLimitIntervalSec=0\n\
+         \n\
+         [Service]\n\
+         Type=exec\n\
+         ExecStart={LINK}.before agent upgrade\n\
+         Restart=on-failure\n\
+         RestartSec=2s\n\n",
+    );
+    guards(&mut text, |(name, _, guard)| (name, guard));
     text
 }
 
@@ -159,15 +183,4 @@ fn guards(
             (name, Off(reason)) => writeln!(text, "# {name} is off: {reason}."),
         };
     }
-}
-
-/// A word as systemd reads it: nothing in it is a quote, an escape, a specifier or a variable.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '/' | '-' | '_' | '.');
-    if text.chars().all(is_plain) {
-        return text;
-    }
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
-    format!("\"{text}\"")
 }

@@ -294,7 +294,7 @@ impl Kept<'_> {
     async fn beats(&self) -> Infallible {
         loop {
             let State { has, waiting, .. } = self.state().clone();
-            let agent = format!("remit/{}", env!("CARGO_PKG_VERSION"));
+            let agent = format!("remit/{}", crate::stamp::version());
             let beat = Beat { at_ms: SystemClock.now_ms(), mailbox: has, waiting, agent };
             // One that is lost is made up for by the next.
             if self.line.beat(&beat).await.is_ok() {

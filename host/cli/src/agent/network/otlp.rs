@@ -20,10 +20,10 @@ pub(super) fn request(runs: &[RunTrace]) -> Value {
         "resourceSpans": [{
             "resource": { "attributes": [
                 text("service.name", "remit"),
-                text("service.version", env!("CARGO_PKG_VERSION")),
+                text("service.version", crate::stamp::version()),
                 text("service.instance.id", device),
             ] },
-            "scopeSpans": [{ "scope": { "name": "remit", "version": env!("CARGO_PKG_VERSION") }, "spans": spans }],
+            "scopeSpans": [{ "scope": { "name": "remit", "version": crate::stamp::version() }, "spans": spans }],
         }],
     })
 }

@@ -34,6 +34,10 @@ pub(crate) struct Args {
     /// What starts services here, where that is not to be found out
     #[arg(long, value_enum)]
     init: Option<Init>,
+
+    /// Leave program, units and configuration to the package that brought them; it calls this
+    #[arg(long, hide = true, conflicts_with = "binary")]
+    packaged: bool,
 }
 
 #[derive(Serialize)]
@@ -44,9 +48,10 @@ struct Row {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let plan = plan(context, args.init, args.binary, !args.no_start)?;
+    let plan = Plan { is_packaged: args.packaged, ..plan(context, args.init, args.binary, !args.no_start)? };
     let mut rows = Vec::new();
-    let mut is_changed = false;
+    // A package says nothing of what it changed.
+    let mut is_changed = args.packaged;
     for step in plan.steps() {
         // What was written is taken notice of.
         let wrong = step.missing(&plan.root).await.or_else(|| (is_changed && step.is_service()).then(changed));
@@ -112,7 +117,7 @@ pub(super) fn plan(
         let next = Some("`--binary` copies it to /usr/local/bin/remit, where nobody else may".to_owned());
         return Err(Refused { next, ..Refused::because(vec![why]) }.into());
     }
-    Ok(Plan { root, init, program, copy_from, config, is_started })
+    Ok(Plan { root, init, program, copy_from, config, is_started, is_packaged: false })
 }
 
 /// What root starts with the machine is root's, all the way up.

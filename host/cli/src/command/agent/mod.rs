@@ -9,6 +9,7 @@ mod resume;
 mod run;
 mod status;
 mod uninstall;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Agent {
     Leave(leave::Args),
     Install(install::Args),
     Uninstall(uninstall::Args),
+    #[command(hide = true)]
+    Upgrade(upgrade::Args),
 }
 
 impl Args {
@@ -56,5 +59,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         Agent::Leave(args) => leave::run(&args, context).await,
         Agent::Install(args) => install::run(args, context).await,
         Agent::Uninstall(args) => uninstall::run(&args, context).await,
+        Agent::Upgrade(args) => upgrade::run(&args, context).await,
     }
 }

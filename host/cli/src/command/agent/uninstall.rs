@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::install::plan;
-use crate::agent::install::Init;
+use crate::agent::install::{Init, Plan};
 use crate::context::Context;
 use crate::output;
 
@@ -21,10 +21,14 @@ pub(crate) struct Args {
     /// What starts services here, where that is not to be found out
     #[arg(long, value_enum)]
     init: Option<Init>,
+
+    /// Leave program, units and configuration to the package that brought them; it calls this
+    #[arg(long, hide = true)]
+    packaged: bool,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let plan = plan(context, args.init, None, true)?;
+    let plan = Plan { is_packaged: args.packaged, ..plan(context, args.init, None, true)? };
     for step in plan.steps().iter().rev() {
         let shown = step.shown_back(args.purge);
         if !args.dry_run {

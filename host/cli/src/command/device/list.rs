@@ -38,6 +38,7 @@ pub(super) struct Row {
     site: String,
     tags: String,
     os: String,
+    agent: String,
     state: String,
     presence: String,
 }
@@ -52,6 +53,7 @@ impl From<&Listed> for Row {
             site: it.device.site.clone(),
             tags: it.device.tags.join(" "),
             os: facts.os.map(|os| format!("{} {}", os.family, os.version)).unwrap_or_default(),
+            agent: facts.agent.map(|agent| agent.version).unwrap_or_default(),
             state: it.device.state.clone(),
             presence: it.presence.clone(),
         }

@@ -65,6 +65,9 @@ pub(crate) async fn rerun(args: &Rerun, context: &Context) -> anyhow::Result<Exi
 pub(crate) async fn undo(args: &Undo, context: &Context) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(context).await?;
     let looked = Looked::counted(&desk, &args.order, context).await?;
+    if looked.order.upgrade.is_some() {
+        bail!("it replaced the agent: `remit fleet upgrade` with an older release and `--downgrade` takes that back");
+    }
     if looked.order.mode != model::Mode::Enforce {
         bail!("it was of the mode `{}`, and changed nothing", looked.order.mode.word());
     }
@@ -103,6 +106,9 @@ async fn of_order(desk: &Desk, looked: &Looked, context: &Context) -> anyhow::Re
         found.with_context(|| format!("{} {} is neither kept here nor at the hub", wanted.name, wanted.version))?;
     if model::Digest::of(&bytes) != wanted.digest {
         bail!("what the hub has is not {} {}", wanted.name, wanted.version);
+    }
+    if let Some(upgrade) = looked.order.upgrade {
+        return super::upgrade::of_order(upgrade, bytes, &signed, desk, context);
     }
     let plugin = artifact::verify_local(bytes, None)?;
     let attachments: Vec<distribution::Attachment> = signed.iter().map(crate::vouched::attachment).collect();

@@ -8,6 +8,7 @@ mod show;
 mod status;
 mod submit;
 mod tickets;
+mod upgrade;
 mod watch;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use crate::context::Context;
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     Run(Box<run::Args>),
+    Upgrade(Box<upgrade::Args>),
     Submit(submit::Args),
     Status(status::Args),
     Watch(watch::Args),
@@ -33,6 +35,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args, context).await,
+        Command::Upgrade(args) => upgrade::run(args, context).await,
         Command::Submit(args) => submit::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Watch(args) => watch::run(args, context).await,

@@ -183,6 +183,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         parameters: Value::Object(given).to_string(),
         standing: args.standing.as_deref().map(standing).transpose()?,
         undoes: None,
+        upgrade: None,
         comment: args.end.comment.clone(),
     };
     args.end.order(desk, &wanted, ordered, context).await

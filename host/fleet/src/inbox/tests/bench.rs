@@ -52,6 +52,7 @@ impl Bench {
             reviewers: vec![seat("rob", 3)],
             publishers: Vec::new(),
             clients: Vec::new(),
+            releases: Vec::new(),
         };
         let assignment = Assignment {
             serial: 1,

@@ -40,6 +40,7 @@ pub(super) fn roster_without_tess() -> Signed {
         reviewers: Vec::new(),
         publishers: Vec::new(),
         clients: Vec::new(),
+        releases: Vec::new(),
     };
     signed("2026-11-22T11:30:00Z", &roster, &["ann"])
 }

@@ -8,9 +8,12 @@ mod orders;
 mod pauses;
 mod places;
 mod plugin;
+mod releases;
 mod sessions;
 
 use std::collections::BTreeSet;
+
+use releases::Upgrading;
 
 use super::scene::Scene;
 use super::world::{World, key, sign, signed};
@@ -49,12 +52,14 @@ fn check<W, T: std::fmt::Debug>(
 fn each_attack_meets_its_own_errors_and_its_control_goes_through() {
     check(&ATTACKS, World::new, World::outcome);
     check(&ON_ORDERS, Scene::new, Scene::outcome);
+    check(&[releases::ATTACKS], Upgrading::new, Upgrading::outcome);
 }
 
 #[test]
 fn each_error_has_its_attack() {
     let on_orders = ON_ORDERS.into_iter().flatten().flat_map(|(_, _, expected, _)| *expected);
     let met = ATTACKS.into_iter().flatten().flat_map(|(_, _, expected, _)| *expected).chain(on_orders);
+    let met = met.chain(releases::ATTACKS.iter().flat_map(|(_, _, expected, _)| *expected));
     let met: BTreeSet<&str> = met.copied().collect();
     let all: BTreeSet<&str> = Refusal::CODES.iter().copied().collect();
     assert_eq!(met.symmetric_difference(&all).collect::<Vec<_>>(), Vec::<&&str>::new());

@@ -48,7 +48,7 @@ pub(in crate::agent::executor) async fn facts(machine: &Machine) -> Facts {
             arch: it.arch,
             kernel: Some(it.kernel).filter(|kernel| !kernel.is_empty()),
         }),
-        agent: Some(Agent { version: env!("CARGO_PKG_VERSION").to_owned() }),
+        agent: Some(Agent { version: crate::stamp::version().to_owned() }),
         hardware: hardware.map(|it| Hardware {
             vendor: it.vendor,
             model: it.model,

@@ -11,6 +11,7 @@ mod parcels;
 mod rows;
 mod said;
 mod told;
+mod upgrades;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,7 @@ pub(super) use facts::Asked as FactsAsked;
 use facts::facts;
 pub(super) use orders::Refusal;
 pub(in crate::agent) use rows::Rows;
+pub(super) use upgrades::Wanted as WantedUpgrade;
 
 /// What `fleet::Member` keeps.
 const KEPT: &str = "fleet";

@@ -9,9 +9,10 @@ use model::{Digest, Outcome, RunId};
 use serde::{Deserialize, Serialize};
 use store::Store;
 use trust::statement;
-use trust::{Signed, Time};
+use trust::{Name, Signed, Time};
 
 use super::super::Executor;
+use super::super::owner::Reading;
 use super::told::{Details, Result as Told};
 use super::{Fleet, OWN, Rows, all};
 use crate::keys;
@@ -45,6 +46,8 @@ pub(super) struct InForce {
     signed: Option<Signed>,
     /// The run of this device that it takes back, in the place of one of its plugin.
     takes_back: Option<RunId>,
+    /// Who released the agent that it brings, where that is here.
+    pub(super) releaser: Option<Name>,
 }
 
 /// What is kept of one that runs one time.
@@ -108,6 +111,7 @@ impl InForce {
             list,
             is_here: false,
             takes_back: None,
+            releaser: None,
             signed: None,
         })
     }
@@ -220,9 +224,9 @@ impl Fleet {
     }
 
     /// Those whose plugin is here, or is got elsewhere.
-    pub(in crate::agent::executor) fn placed(&self) -> impl Iterator<Item = (String, Order, Vec<Calendars>)> {
+    fn placed(&self) -> impl Iterator<Item = (String, &InForce)> {
         let ready = self.orders.iter().filter(|(_, it)| it.is_here || it.list.is_none());
-        ready.map(|(digest, it)| (name_of(*digest), it.order.clone(), it.calendars.clone()))
+        ready.map(|(digest, it)| (name_of(*digest), it))
     }
 
     /// What whoever ordered it, or stopped it since, has against a run that would start now.
@@ -330,12 +334,17 @@ impl Executor {
     }
 
     /// What of the fleet is to be placed, beside this device's own orders.
-    pub(in crate::agent::executor) fn placed_of_fleet(
-        &self,
-        mut class: impl FnMut(&str, &Order) -> Class,
-    ) -> Vec<Placed> {
+    pub(in crate::agent::executor) fn placed_of_fleet(&self, reading: &mut Reading<'_>) -> Vec<Placed> {
         let placed = self.fleet.iter().flat_map(|fleet| fleet.placed());
-        placed.map(|(name, order, calendars)| Placed { class: class(&name, &order), name, order, calendars }).collect()
+        let place = |(name, it): (String, &InForce)| {
+            let releaser = it.releaser.as_ref().map(ToString::to_string);
+            let class = match releaser.filter(|_| it.body.upgrade.is_some()) {
+                Some(releaser) => reading.upgrade(&name, (releaser, it.body.class_max)),
+                None => reading.class(&name, &it.order),
+            };
+            Placed { class, name, order: it.order.clone(), calendars: it.calendars.clone() }
+        };
+        placed.map(place).collect()
     }
 }
 

@@ -9,9 +9,10 @@ use anyhow::{Context as _, bail};
 use distribution::{Entry, Package};
 use model::Digest;
 use trust::Signed;
-use trust::statement::OrderedPlugin;
+use trust::statement::{Order, OrderedPlugin};
 
 use super::super::Executor;
+use crate::agent::upgrade;
 use crate::context::Context;
 use crate::installed::Plugins;
 use crate::keys;
@@ -151,6 +152,9 @@ impl Executor {
         let plugins = Plugins::open(None, &self.context);
         let mut missing = BTreeMap::new();
         for order in orders {
+            if self.look_for_release(order).is_some_and(|it| it.is_over()) {
+                continue;
+            }
             let Some(fleet) = &mut self.fleet else { return };
             let Some(in_force) = fleet.in_force(order) else { continue };
             let about = &in_force.body.plugin;
@@ -158,7 +162,7 @@ impl Executor {
                 .as_ref()
                 .ok()
                 .and_then(|it| it.of_digest(about.name.as_str(), about.digest, &self.context).ok());
-            if found.flatten().is_some() {
+            if found.flatten().is_some() && in_force.body.upgrade.is_none() {
                 in_force.is_here = true;
                 fleet.is_stale = true;
             } else if let Some(list) = in_force.list {
@@ -197,16 +201,20 @@ impl Executor {
         if !fleet.parcels.is_whole() {
             return Ok(());
         }
-        let list = fleet.parcels.now.as_ref().map(|it| it.list);
+        let (list, now) = (fleet.parcels.now.as_ref().map(|it| it.list), keys::now(&self.context));
         let joined = fleet.parcels.join();
         fleet.parcels.over();
-        let wanted: Vec<OrderedPlugin> =
-            fleet.orders.values().filter(|it| it.list == list).map(|it| it.body.plugin.clone()).collect();
+        let wanted: Vec<Order> = fleet.orders.values().filter(|it| it.list == list).map(|it| it.body.clone()).collect();
+        let believed = fleet.place(now).map(|place| (place.client, fleet.member.trust().clone()));
         let installed = joined.and_then(|(plugin, signed)| {
             let digest = Digest::of(&plugin);
-            let about = wanted.iter().find(|it| it.digest == digest);
+            let about = wanted.iter().find(|it| it.plugin.digest == digest);
             let about = about.with_context(|| format!("{digest} is what no order names"))?;
-            tokio::task::block_in_place(|| install(about, plugin, &signed, &self.context))
+            tokio::task::block_in_place(|| match (about.upgrade, &believed) {
+                (None, _) => install(&about.plugin, plugin, &signed, &self.context),
+                (Some(_), Some((client, trust))) => upgrade::stage(about, &plugin, &signed, client, (trust, now)),
+                (Some(_), None) => bail!("nobody says whose device this is"),
+            })
         });
         if let Err(error) = installed {
             self.without(list, &error)?;
@@ -218,12 +226,14 @@ impl Executor {
     /// Nothing comes of a parcel: orders that wait for it are told so.
     fn without(&mut self, list: Option<Digest>, error: &anyhow::Error) -> anyhow::Result<()> {
         let why = format!("{error:#}");
+        let refusals = error.downcast_ref::<upgrade::Refusals>().and_then(|it| it.0.first());
+        let code = refusals.map_or("bad-plugin", trust::Refusal::code);
         tracing::error!(why, "the plugin of an order could not be installed");
         let Some(fleet) = &self.fleet else { return Ok(()) };
         let orders = fleet.orders.iter().filter(|(_, it)| it.list == list && !it.is_here).map(|(digest, _)| *digest);
         let orders: Vec<Digest> = orders.collect();
         for order in orders {
-            self.tell_refusal(order, "bad-plugin", &why);
+            self.tell_refusal(order, code, &why);
             if let Some(in_force) = self.fleet.as_mut().and_then(|fleet| fleet.in_force(order)) {
                 // One that stands is placed, and says itself that its plugin is not here.
                 in_force.list = None;
