@@ -207,7 +207,7 @@ fn whoever_replaces_an_agent_may_die_anywhere() {
     let lay = |version: &str, from: &str| {
         let folder = format!("/usr/lib/remit/versions/{version}");
         host.run(&["mkdir", "-p", &folder]);
-        host.run(&["cp", from, &format!("{folder}/remit")]);
+        host.run(&["cp", "--remove-destination", from, &format!("{folder}/remit")]);
     };
     let points =
         ["upgrade.after-stage", "upgrade.trying", "upgrade.before-link", "upgrade.after-link", "upgrade.before-stage"];

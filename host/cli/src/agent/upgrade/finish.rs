@@ -89,5 +89,7 @@ async fn go_back(place: &Place, attempt: &Attempt, context: &Context) -> Result<
 
 /// Both halves. Nothing waits for them to be ready: what looks at them does.
 async fn restart() -> anyhow::Result<()> {
+    // What the one before ended how often says nothing of this one, and systemd forgets it only when it gets to it.
+    systemctl(&[&["reset-failed"][..], install::UNITS].concat()).await?;
     systemctl(&[&["restart", "--no-block"][..], install::UNITS].concat()).await.map(|_| ())
 }
