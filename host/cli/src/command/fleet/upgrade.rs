@@ -81,8 +81,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
         comment: args.end.comment.clone(),
     };
     let ordered = ordered(&release, &program, signed)?;
-    let composed = args.end.compose(&desk, &wanted, &ordered, context).await?;
-    args.end.finish(desk, composed, ordered, context).await
+    args.end.order(desk, &wanted, ordered, context).await
 }
 
 /// Those that have it are not meant: a device that got it otherwise meanwhile speaks neither for nor against.
