@@ -43,7 +43,7 @@ impl SigningKey {
             return Ok(Signer::from_file(&path, || ask_passphrase(&path))?);
         }
         let socket = self.agent.as_deref().context("no `ssh-agent`: start one, or name a private key")?;
-        Ok(Signer::from_agent(socket, public_key(&path)?)?)
+        Ok(Signer::from_agent(socket, public_key(&path)?))
     }
 
     /// Shows what is signed, and signs it.

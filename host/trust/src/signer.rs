@@ -96,9 +96,9 @@ impl Signer {
     }
 
     /// With a key that the agent at this socket has. It never leaves the agent.
-    pub fn from_agent(socket: &Path, key: Key) -> Result<Self, Error> {
-        agent(socket)?;
-        Ok(Self(Way::Agent { socket: socket.to_owned(), key }))
+    /// Whether it is there is found out where it is asked to sign.
+    pub fn from_agent(socket: &Path, key: Key) -> Self {
+        Self(Way::Agent { socket: socket.to_owned(), key })
     }
 
     /// The key as OpenSSH writes a private one, without a passphrase; none of one that an agent has.

@@ -173,10 +173,10 @@ fn a_key_in_an_agent_signs_without_being_read() {
     assert!(run(Command::new("ssh-add").arg("-q").arg(&path).env("SSH_AUTH_SOCK", &agent.socket)));
     std::fs::remove_file(&path).unwrap();
     let mut signed = unsigned();
-    signed.sign(&mut Signer::from_agent(&agent.socket, key.clone()).unwrap()).unwrap();
+    signed.sign(&mut Signer::from_agent(&agent.socket, key.clone())).unwrap();
     assert!(ssh_keygen_verifies(&signed, Kind::Plugin, &key));
     let stranger = Key::new(private("stranger").public_key().key_data().clone()).unwrap();
-    let refused = signed.sign(&mut Signer::from_agent(&agent.socket, stranger).unwrap());
+    let refused = signed.sign(&mut Signer::from_agent(&agent.socket, stranger));
     assert!(matches!(refused, Err(SignError::Agent { .. })), "a key that it does not have");
     assert_eq!(signed.signatures().len(), 1);
 }
@@ -214,7 +214,7 @@ fn a_hardware_key_signs_through_an_agent_where_somebody_touches_it() {
     let sign = |flags: u8| {
         let (socket, _folder) = agent_with_hardware(flags);
         let mut signed = unsigned();
-        signed.sign(&mut Signer::from_agent(&socket, hardware::key()).unwrap()).map(|()| signed)
+        signed.sign(&mut Signer::from_agent(&socket, hardware::key())).map(|()| signed)
     };
     assert!(ssh_keygen_verifies(&sign(1).unwrap(), Kind::Plugin, &hardware::key()));
     let refused = sign(0).unwrap_err();
