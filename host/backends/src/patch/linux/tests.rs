@@ -34,7 +34,7 @@ async fn abandon(root: &Root, parts: &Parts) {
     let (cx, call) = (context(), install(&[SLOW]));
     let install = parts.install.install_updates(&cx, &call);
     let begun = async {
-        while !root.version("remit-slow").contains("half-configured") {
+        while !root.version("remit-slow").contains("1.1 half-configured") {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
