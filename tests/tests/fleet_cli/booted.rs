@@ -38,7 +38,8 @@ impl Booted {
         let msp = Msp::new();
         world::seat(&msp, &TECHNICIANS);
         let approvals = world::plugins(&msp);
-        let compiled = world::compiled_files(&world::compiled());
+        let compiler = world::compiled();
+        let compiled = world::compiled_files(&compiler);
         let signed: Vec<&str> =
             ["root.statement", "roster.statement"].into_iter().chain(approvals.iter().map(String::as_str)).collect();
         let hub = || {
