@@ -131,8 +131,9 @@ impl Site {
         let order = serde_json::from_str::<Value>(&given).unwrap()["id"].as_str().unwrap().to_owned();
         let deadline = Instant::now() + Duration::from_secs(110);
         loop {
-            let told = self.desk(&["--output", "json", "fleet", "results", &order]);
-            let told: Value = serde_json::from_str(&told).unwrap();
+            // It says how it went by its exit code too.
+            let told = self.try_desk(&["--output", "json", "fleet", "results", &order]).unwrap_or_else(|told| told);
+            let told: Value = serde_json::Deserializer::from_str(&told).into_iter().next().unwrap().unwrap();
             let results = told["results"].as_array().unwrap();
             assert!(results.len() <= 1, "one result: {told}");
             if let Some(result) = results.first() {
