@@ -19,6 +19,14 @@ pub fn otlp(target: &Path) -> PathBuf {
     target.join("tools").join(OTLP.replace("==", "-"))
 }
 
+/// What asks the hub for all that its OpenAPI document lets, and more, and its version.
+pub const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// Where `cargo xtask test` installs it, below cargo's target folder.
+pub fn schemathesis(target: &Path) -> PathBuf {
+    target.join("tools").join(SCHEMATHESIS.replace("==", "-"))
+}
+
 /// Has npm and pip keep what they fetch below cargo's target folder, and nothing of the person's own settings matter.
 pub fn kept(command: &mut Command, target: &Path) {
     let tools = target.join("tools");

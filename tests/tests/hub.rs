@@ -149,11 +149,22 @@ fn a_client_is_exported_and_erased_and_nothing_of_it_is_left() {
     let second = in_hub(&["run"]).expect(1);
     assert!(second.stderr.contains("stop it first"), "{second}");
     hub.stop();
-    let holds =
-        |text: &str| fs::read(folder.join("hub.db")).unwrap().windows(text.len()).any(|it| it == text.as_bytes());
+    // Whatever lies in its folder: the database, its log, and what a restore left.
+    let holds = |text: &str| {
+        let files = fs::read_dir(&folder).unwrap().map(|it| fs::read(it.unwrap().path()).unwrap());
+        files.into_iter().any(|bytes| bytes.windows(text.len()).any(|it| it == text.as_bytes()))
+    };
+    // A backup from before has all of it, as `erase` says: whoever keeps backups deletes them.
+    in_hub(&["backup", "before"]).expect(0);
     assert!(holds("secret-of-acme"), "the control");
-    in_hub(&["erase", "acme"]).expect(0);
+    let erased = in_hub(&["erase", "acme"]).expect(0);
+    assert!(erased.stderr.contains("backups and exports are yours to delete"), "{erased}");
     assert!(!holds("secret-of-acme") && holds("secret-of-globex"));
+    in_hub(&["backup", "after"]).expect(0);
+    let backup_holds = |name: &str, text: &str| {
+        fs::read(msp.folder.join(name)).unwrap().windows(text.len()).any(|it| it == text.as_bytes())
+    };
+    assert!(backup_holds("before", "secret-of-acme") && !backup_holds("after", "secret-of-acme"));
     let again = in_hub(&["erase", "acme"]).expect(1);
     assert!(again.stderr.contains("no such client"), "{again}");
     assert_eq!(wrong(&msp.remit, &folder), []);

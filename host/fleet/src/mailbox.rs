@@ -31,6 +31,10 @@ pub struct Mailbox {
     /// Pauses that hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<Digest>,
+    /// The hub came out of a backup, and this is which time: whatever a device told since, and still has, it tells again, once for
+    /// each such word. What the hub has of it, it knows again. None where it never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Digest>,
 }
 
 /// An order for the device.
@@ -72,6 +76,8 @@ struct Written<'a> {
     trust: &'a [Digest],
     orders: &'a [Posted],
     pauses: &'a [Digest],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<Digest>,
 }
 
 /// Why a mailbox is not read. What the device knew before still holds.
@@ -129,8 +135,8 @@ impl Mailbox {
     /// Its bytes; or that it has more than a device would read.
     pub fn write(&self) -> Result<Vec<u8>, BadMailbox> {
         self.check()?;
-        let Self { trust, orders, pauses } = self;
-        let written = Written { format: FORMAT, trust, orders, pauses };
+        let Self { trust, orders, pauses, restored } = self;
+        let written = Written { format: FORMAT, trust, orders, pauses, restored: *restored };
         let bytes = serde_json::to_vec(&written).map_err(|error| BadMailbox::NotRead { problem: error.to_string() })?;
         match bytes.len() > MAILBOX_BYTES_MAX {
             true => Err(BadMailbox::TooLarge { bytes: bytes.len() }),
@@ -167,7 +173,12 @@ mod tests {
             gate: Some(Digest::of(b"gate")),
             parcel: Some(Digest::of(b"parcel")),
         };
-        Mailbox { trust: digests(64), orders: vec![posted; ORDERS_MAX], pauses: digests(32) }
+        Mailbox {
+            trust: digests(64),
+            orders: vec![posted; ORDERS_MAX],
+            pauses: digests(32),
+            restored: Some(Digest::of(b"restored")),
+        }
     }
 
     #[test]

@@ -63,12 +63,25 @@ pub struct Given {
     pub key: PathBuf,
 }
 
+/// Where a hub that is put elsewhere listens, and what it is called there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Where it listens; where it did, if nothing is said.
+    pub listen: Option<SocketAddr>,
+    /// What it is called; as before, if nothing is said.
+    pub names: Vec<String>,
+}
+
 impl Config {
     pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
-        let text = ca::read_bounded(&path)?;
+        Self::parse(&path, &ca::read_bounded(&path)?)
+    }
+
+    /// Out of what a file has.
+    pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<Self, Error> {
         let wrong = |error: &dyn std::fmt::Display| Error::Invalid(vec![format!("{}: {error}", path.display())]);
-        let config: Self = toml::from_str(&String::from_utf8_lossy(&text)).map_err(|error| wrong(&error))?;
+        let config: Self = toml::from_str(&String::from_utf8_lossy(text)).map_err(|error| wrong(&error))?;
         match () {
             () if config.names.is_empty() => Err(wrong(&"`names`: expected at least one name or address")),
             () if !(1..=10_000).contains(&config.limits.joins_per_second) => {
@@ -76,6 +89,12 @@ impl Config {
             }
             () => Ok(config),
         }
+    }
+
+    /// The same, elsewhere.
+    pub(crate) fn moved(self, to: &Moved) -> Self {
+        let names = if to.names.is_empty() { self.names } else { to.names.clone() };
+        Self { listen: to.listen.unwrap_or(self.listen), names, ..self }
     }
 
     pub(crate) fn text(&self) -> String {

@@ -1,39 +1,21 @@
 //! Named points beside durable writes, at which a test can have the process die as if the power went.
 
-/// Every point. A test kills a hub at each of them.
-pub(crate) const POINTS: [&str; 5] =
-    ["hub.before-commit", "hub.after-commit", "delivery.filled", "delivery.opened", "delivery.ended"];
+/// Every point that a hub passes that serves. A test kills a hub at each of them.
+pub const POINTS: [&str; 7] = [
+    "hub.before-schema",
+    "hub.after-schema",
+    "hub.before-commit",
+    "hub.after-commit",
+    "delivery.filled",
+    "delivery.opened",
+    "delivery.ended",
+];
 
-/// Dies here where `REMIT_FAIL_POINT` names this point: `NAME`, or `NAME:N` for the N-th time that it is reached. Release
-/// builds do not look.
+/// Those that a restore passes. A test kills one at each of them.
+pub const OF_RESTORE: [&str; 2] = ["restore.before-change", "restore.after-change"];
+
+/// Dies here where `REMIT_FAIL_POINT` names this point, as [`store::fail::point`] has it. Release builds do not look.
 pub(crate) fn point(name: &'static str) {
-    debug_assert!(POINTS.contains(&name), "`{name}` is not in fail::POINTS");
-    #[cfg(all(debug_assertions, unix))]
-    armed::die_at(name);
-}
-
-#[cfg(all(debug_assertions, unix))]
-mod armed {
-    use std::sync::LazyLock;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    struct Armed {
-        name: String,
-        after: AtomicU32,
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a debug build's test hook, not configuration")]
-    static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| {
-        let text = std::env::var("REMIT_FAIL_POINT").ok()?;
-        let (name, after) = text.split_once(':').unwrap_or((&text, "1"));
-        Some(Armed { name: name.to_owned(), after: AtomicU32::new(after.parse().unwrap_or(1)) })
-    });
-
-    pub(super) fn die_at(name: &str) {
-        let Some(armed) = ARMED.as_ref().filter(|armed| armed.name == name) else { return };
-        if armed.after.fetch_sub(1, Ordering::Relaxed) == 1 {
-            // SIGKILL: no destructor, no buffer flushed, as close to a power cut as a process can come.
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        }
-    }
+    debug_assert!(POINTS.contains(&name) || OF_RESTORE.contains(&name), "`{name}` is not in fail::POINTS");
+    store::fail::die_at(name);
 }

@@ -12,7 +12,7 @@ use trust::{Given, Kind, Names, Signed, Statement, Time, Trust, statement};
 
 use crate::ca::{Ca, write_private};
 use crate::config::{self, Config};
-use crate::db::{Actor, Change, Db, Document, NewEntry, NewOrder, Whose};
+use crate::db::{self, Actor, Change, Db, Document, NewEntry, NewOrder, Whose};
 use crate::stir::Stirs;
 use crate::{Error, Scope, device_id};
 
@@ -32,6 +32,8 @@ pub struct Hub {
     pub(crate) began: Instant,
     pub(crate) stirs: Stirs,
     leaving: RwLock<Vec<Leaving>>,
+    /// Which restore it came out of, if it did: devices tell again what they told since the backup.
+    pub(crate) restored: Option<Digest>,
 }
 
 /// Who hears that a device gets nothing any more.
@@ -75,6 +77,9 @@ impl Hub {
         let db = Db::open(folder)?;
         let trust = believe(&db)?;
         let first_root = db.read(&Scope::of_hub(), |view| view.document(&trust.pin().to_string()))?;
+        let restored = db.write_now(|change| change.setting(db::RESTORED))?;
+        let restored = restored.map(|it| it.parse()).transpose();
+        let restored = restored.map_err(|error| Error::unreadable("the restore that it came out of")(&error))?;
         Ok(Self {
             folder: folder.to_owned(),
             db,
@@ -88,6 +93,7 @@ impl Hub {
             began: Instant::now(),
             stirs: Stirs::default(),
             leaving: RwLock::default(),
+            restored,
         })
     }
 
@@ -183,7 +189,11 @@ impl Hub {
         let assigned = assigned.transpose().map_err(|refusal| vec![refusal])?;
         let (is_new, ordered) = match kind {
             // An order changes nothing of what is believed; it is held against it.
-            Kind::Order => (true, Some(new_order(&self.trust().given(&signed, self.now())?))),
+            Kind::Order => {
+                let given = self.trust().given(&signed, self.now())?;
+                check_where(&given)?;
+                (true, Some(new_order(&given)))
+            }
             _ => (self.trust_mut().take(&signed, self.now())?.is_new, None),
         };
         let (digest, now_ms, actor) = (Digest::of(signed.statement()), self.clock.now_ms(), actor.actor.clone());
@@ -247,6 +257,12 @@ fn fill_for(change: &Change<'_>, kind: Kind, document: &Document) -> Result<(), 
         }
         _ => change.stale(Whose::All),
     }
+}
+
+/// Every device would refuse an expression that cannot be read, or might take too long: it is not sent there.
+fn check_where(given: &Given) -> Result<(), Error> {
+    let wrong = |problems: Vec<_>| Error::Invalid(problems.iter().map(|it| format!("`where`: {it}")).collect());
+    fleet::Target::read(&given.order().r#where).map(drop).map_err(wrong)
 }
 
 /// What queries need of an order.

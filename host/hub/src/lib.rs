@@ -11,7 +11,8 @@ mod db;
 mod delivery;
 mod error;
 mod exchange;
-mod fail;
+pub mod fail;
+mod fold;
 mod hub;
 mod join;
 mod parts;
@@ -25,7 +26,7 @@ mod tests;
 mod upkeep;
 
 pub use ca::Ca;
-pub use config::{Config, Given, Limits};
+pub use config::{Config, Given, Limits, Moved};
 pub use db::{
     Client, Counted, Device, Entry, Fact, FactChange, Listed, Notification, Order, Page, Paged, ResultRow, RingStands,
     RingState, Rollout, RolloutRing, RolloutState, State, Ticket, TicketState, Token, Verified,

@@ -150,7 +150,7 @@ impl Notification {
 }
 
 /// A result that this very device signed for this tenant. Another's is kept, and counts for nobody.
-fn result(pin: Digest, from: &Device, body: &[u8]) -> Option<NewResult> {
+pub(crate) fn result(pin: Digest, from: &Device, body: &[u8]) -> Option<NewResult> {
     let signed = Signed::from_text(body).ok()?;
     let read = statement::read::<Report>(signed.statement()).ok()?;
     let it = read.body;

@@ -8,10 +8,10 @@ use serde_json::json;
 use trust::{Name, Time};
 
 use crate::ca::{self, Ca, write_private};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Moved};
 use crate::db::{self, Actor, NewEntry};
 use crate::hub::make_private;
-use crate::{Error, Hub, Scope};
+use crate::{Error, Hub, Scope, fail, fold};
 
 /// The files that go along in a backup, and what each is called in it.
 const FILES: [(&str, &str); 3] =
@@ -96,21 +96,37 @@ impl Hub {
         done
     }
 
-    /// Puts a backup into a folder that has no hub. The file stays as it is.
-    pub fn restore(from: &Path, folder: &Path) -> Result<(), Error> {
+    /// Puts a backup into a folder that has no hub, to listen where it did or elsewhere. The file stays as it is. Devices tell again
+    /// what they told since the backup was made, as far as they keep it.
+    pub fn restore(from: &Path, folder: &Path, moved: &Moved) -> Result<(), Error> {
         db::check(from)?;
-        let files = db::files_of(from, &FILES.map(|(name, _)| name))?;
+        let mut files = db::files_of(from, &FILES.map(|(name, _)| name))?;
         make_private(folder)?;
         let file = folder.join(db::FILE);
         if file.exists() {
             return Err(Error::Conflict(format!("there is a hub in {} already", folder.display())));
         }
-        for ((_, name), bytes) in FILES.iter().zip(&files) {
-            write_private(&folder.join(name), bytes)?;
+        if let Some(config) = files.first_mut() {
+            *config = Config::parse(from, config)?.moved(moved).text().into_bytes();
         }
-        // The database comes last: a folder without it is no hub, and a restore that was cut off is begun anew elsewhere.
-        write_private(&file, b"")?;
-        db::copy_without_files(from, &file, &FILES.map(|(name, _)| name))
+        for ((_, name), bytes) in FILES.iter().zip(&files) {
+            let path = folder.join(name);
+            // A restore that was cut off is called again.
+            if !ca::read_bounded(&path).is_ok_and(|there| there == *bytes) {
+                write_private(&path, bytes)?;
+            }
+        }
+        // The database comes last, and whole: a folder without it is no hub.
+        let unfinished = folder.join("hub.db.new");
+        let _ = std::fs::remove_file(&unfinished);
+        write_private(&unfinished, b"")?;
+        let restored = model::Digest::of(&rand::random::<[u8; 32]>()).to_string();
+        db::copy_without_files(from, &unfinished, &FILES.map(|(name, _)| name), &restored)?;
+        fail::point("restore.before-change");
+        std::fs::rename(&unfinished, &file).map_err(Error::io(&file))?;
+        fail::point("restore.after-change");
+        let folder = std::fs::File::open(folder).and_then(|it| it.sync_all());
+        folder.map_err(Error::io(&file))
     }
 
     /// Looks at all that a hub needs, and says everything that is wrong with it. The hub need not run, and may.
@@ -126,6 +142,16 @@ impl Hub {
             let verified = hub.db.read(&Scope::of_hub(), |view| view.verify_audit(None))?;
             verified.broken.map_or(Ok(()), |broken| Err(Error::Corrupt { why: format!("its audit chain: {broken}") }))
         });
+        // What devices numbered, and what is counted of it, however long it takes to read all of it.
+        let all = |look: &dyn Fn(&db::View<'_>) -> Result<Vec<String>, Error>| {
+            let wrong =
+                hub.as_ref().map_or(Ok(Vec::new()), |hub| hub.db.read_long(&Scope::of_hub(), |view| look(view)))?;
+            if wrong.is_empty() { Ok(()) } else { Err(Error::Invalid(wrong)) }
+        };
+        let now_ms = clock.now_ms();
+        let pin = hub.as_ref().map(|hub| hub.trust().pin()).unwrap_or(model::Digest::of(b""));
+        let counted = all(&|view| fold::differences(view, pin, now_ms));
+        let missing = all(&|view| fold::missing(view, now_ms));
         vec![
             finding("the configuration", config.map(|_| ())),
             finding("the authority and the certificate", ca),
@@ -133,6 +159,8 @@ impl Hub {
             finding("the database", db::check(&folder.join(db::FILE))),
             finding("what is believed", hub.as_ref().map(|_| ()).map_err(|error| Error::Conflict(told(error)))),
             finding("the audit chain", chain),
+            finding("what is counted", counted),
+            finding("results that devices told", missing),
         ]
     }
 }

@@ -222,8 +222,16 @@ pub async fn measure(
 
     // The join storm.
     let (hub_before, own_before, began) = (hub.rss_kib()?, rss_kib("self")?, Instant::now());
-    let plan =
-        Plan { hub: url, token, root: Some(msp.root.clone()), devices, first: 0, nature, over: Duration::from_secs(1) };
+    let plan = Plan {
+        hub: url,
+        token,
+        root: Some(msp.root.clone()),
+        devices,
+        first: 0,
+        nature,
+        over: Duration::from_secs(1),
+        again: None,
+    };
     let crew = Crew::start(plan);
     let counts = crew.counts();
     until(Duration::from_secs(900), || counts.connected.load(Relaxed) == u64::from(devices), "to join")

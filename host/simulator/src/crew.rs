@@ -1,5 +1,6 @@
 //! Devices that dial a hub: each joins with a token, keeps a line of its own, and does what it is told to.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,6 +48,21 @@ pub struct Plan {
     pub nature: Nature,
     /// Over so much time they come.
     pub over: Duration,
+    /// The longest that one waits before it asks again, where tests have no time; else as an agent does.
+    pub again: Option<Duration>,
+}
+
+/// What one device came to, by its own account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stands {
+    /// Its name in hex.
+    pub name: String,
+    /// How many runs began of each order.
+    pub runs: BTreeMap<Digest, u64>,
+    /// How many results it signed.
+    pub signed: u64,
+    /// How many messages the hub has not acknowledged.
+    pub waiting: usize,
 }
 
 /// What devices came to, counted by themselves.
@@ -69,6 +85,7 @@ pub struct Counts {
     /// What went wrong and was tried again.
     pub troubles: AtomicU64,
     gave_up: Mutex<Option<String>>,
+    stands: Mutex<BTreeMap<u32, Stands>>,
 }
 
 /// Devices at work. They end with this value.
@@ -105,6 +122,23 @@ impl Counts {
     /// Why devices gave up, if any did.
     pub fn why(&self) -> Option<String> {
         self.gave_up.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What each device came to, by its number.
+    pub fn stands(&self) -> BTreeMap<u32, Stands> {
+        self.stands.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stand(&self, number: u32, device: &Device) {
+        let mut all = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
+        let stands = all.entry(number).or_default();
+        if stands.name.is_empty() {
+            stands.name = device.name().hex();
+        }
+        if stands.runs.len() != device.machine().of_orders().len() || stands.signed != device.signed() {
+            stands.runs = device.machine().of_orders().clone();
+        }
+        (stands.signed, stands.waiting) = (device.signed(), device.waiting());
     }
 
     fn gave_up(&self, why: String) {
@@ -162,30 +196,41 @@ async fn live(shared: Arc<Shared>, number: u32) {
                     shared.counts.gave_up(trouble.to_string());
                     return;
                 };
-                sleep(after).await;
+                sleep(after.min(shared.plan.again.unwrap_or(after))).await;
             }
         }
     };
     shared.counts.joined.fetch_add(1, Ordering::Relaxed);
-    loop {
+    for at in 0.. {
         while !shared.nature.is_online(number, now_ms()) {
             sleep(Duration::from_secs(5)).await;
         }
         // A way of its own: connections and TLS are nobody else's.
-        let Ok(way) = way(&shared.plan) else { return };
+        let addresses = addresses(&shared.plan, &device);
+        let Some(Ok(way)) = addresses.get(at % addresses.len().max(1)).map(|hub| way(&shared.plan, hub)) else {
+            return;
+        };
         let dial = Dial::new(way, Box::new(device.opener()));
-        stay(&shared, number, &mut device, &dial).await;
+        stay(&shared, (number, addresses.as_slice()), &mut device, &dial).await;
     }
 }
 
-/// As long as it is on.
-async fn stay(shared: &Shared, number: u32, device: &mut Device, dial: &Dial) {
+/// Where the hub is: what the root's keys signed of it, before what it joined with.
+fn addresses(plan: &Plan, device: &Device) -> Vec<Url> {
+    let signed = device.member().trust().hub().map(|it| it.addresses.clone()).unwrap_or_default();
+    let signed: Vec<Url> = signed.iter().filter_map(|it| it.parse().ok()).collect();
+    if signed.is_empty() { vec![plan.hub.clone()] } else { signed }
+}
+
+/// As long as it is on, and the hub is there.
+async fn stay(shared: &Shared, (number, known): (u32, &[Url]), device: &mut Device, dial: &Dial) {
     let mut backoff = Backoff::default();
     let mut is_connected = false;
     let first = shared.nature.draw(number, "beats").random::<f64>();
     let mut beats = interval_at(Instant::now() + BEAT.mul_f64(first), BEAT);
     while shared.nature.is_online(number, now_ms()) {
-        let done = round(shared, device, dial, &mut beats, &mut is_connected).await;
+        let done = round(shared, number, device, dial, &mut beats, &mut is_connected).await;
+        shared.counts.stand(number, device);
         match done {
             Ok(()) => backoff.reset(),
             Err(trouble) => {
@@ -193,8 +238,16 @@ async fn stay(shared: &Shared, number: u32, device: &mut Device, dial: &Dial) {
                     shared.counts.connected.fetch_sub(1, Ordering::Relaxed);
                 }
                 shared.counts.troubles.fetch_add(1, Ordering::Relaxed);
-                sleep(backoff.after(&trouble).unwrap_or(WAIT)).await;
+                let after = backoff.after(&trouble).unwrap_or(WAIT);
+                sleep(after.min(shared.plan.again.unwrap_or(after))).await;
+                // Its other addresses are tried in turn.
+                if known.len() > 1 && matches!(trouble, Trouble::Unreachable { .. } | Trouble::Stranger { .. }) {
+                    return;
+                }
             }
+        }
+        if addresses(&shared.plan, device) != known {
+            break;
         }
     }
     if is_connected {
@@ -205,6 +258,7 @@ async fn stay(shared: &Shared, number: u32, device: &mut Device, dial: &Dial) {
 /// Looks, does, tells, and waits for the bell.
 async fn round(
     shared: &Shared,
+    number: u32,
     device: &mut Device,
     dial: &Dial,
     beats: &mut tokio::time::Interval,
@@ -220,6 +274,7 @@ async fn round(
     }
     let (waiting, results) = (device.waiting(), device.results_waiting());
     let delivered = device.deliver(dial).await;
+    counts.stand(number, device);
     let told = results.saturating_sub(device.results_waiting());
     counts.told.fetch_add(u64::try_from(told).unwrap_or(0), Ordering::Relaxed);
     delivered?;
@@ -257,8 +312,8 @@ fn beat(device: &Device) -> Beat {
     }
 }
 
-fn way(plan: &Plan) -> Result<Way, NotJoined> {
-    Way::new(&plan.hub, &[plan.token.authority], None).map_err(|error| NotJoined::Never(error.to_string()))
+fn way(plan: &Plan, hub: &Url) -> Result<Way, NotJoined> {
+    Way::new(hub, &[plan.token.authority], None).map_err(|error| NotJoined::Never(error.to_string()))
 }
 
 /// Its key and the token's sign that it joins; whom it then believes is compared with what the token says.
@@ -279,7 +334,7 @@ async fn join(shared: &Shared, number: u32) -> Result<Device, NotJoined> {
         answer_bytes_max: JOINED_BYTES_MAX,
         patience: Duration::ZERO,
     };
-    let reply = way(plan)?.ask(request, None).await?;
+    let reply = way(plan, &plan.hub)?.ask(request, None).await?;
     match reply.status {
         200 | 201 => {}
         429 | 503 => {

@@ -23,6 +23,9 @@ const RECORD_BYTES_MIN: usize = 1_024;
 /// The most messages that wait: older ones go first where a hub takes none for long. A real agent has a spool on its disk.
 const OUTBOX_MAX: usize = 1_024;
 
+/// The most messages that are kept though the hub has them. A real agent keeps more, on its disk.
+const TOLD_MAX: usize = 16;
+
 /// The most plugins that a device keeps.
 const INSTALLED_MAX: usize = 16;
 
@@ -59,6 +62,12 @@ pub struct Device {
     spool: Spool,
     sequence: u64,
     outbox: VecDeque<Message>,
+    /// What the hub has, the latest: it may come back out of a backup that was made before.
+    kept: VecDeque<Message>,
+    /// Which restore of the hub it was told again after.
+    restored: Option<Digest>,
+    /// How many results it signed.
+    signed: u64,
     machine: Machine,
     /// What it joined with, until it knows by another document whose it is.
     enrolment: Option<Signed>,
@@ -94,7 +103,8 @@ impl Born {
     /// The device, once it knows whom to believe.
     pub fn join(self, trust: Trust, nature: Arc<Nature>, shelf: Arc<Shelf>) -> Device {
         let facts = crate::inventory::facts(&nature, self.number);
-        let spool = Spool(nature.draw(self.number, "spool").random());
+        // One that begins anew has lost what it said: nothing is said under a number that was used.
+        let spool = Spool(rand::random());
         Device {
             number: self.number,
             seed: self.seed,
@@ -113,6 +123,9 @@ impl Born {
             spool,
             sequence: 0,
             outbox: VecDeque::new(),
+            kept: VecDeque::new(),
+            restored: None,
+            signed: 0,
             machine: Machine::default(),
             enrolment: None,
         }
@@ -164,6 +177,11 @@ impl Device {
         self.has
     }
 
+    /// How many results it signed, each with the next number.
+    pub fn signed(&self) -> u64 {
+        self.signed
+    }
+
     /// How many messages wait.
     pub fn waiting(&self) -> usize {
         self.outbox.len()
@@ -188,6 +206,7 @@ impl Device {
             Pulled::New(bytes) => {
                 self.has = Some(Digest::of(&bytes));
                 self.posted = Mailbox::read(&bytes).unwrap_or_default();
+                self.tell_again();
                 self.come(Input::Mailbox(&bytes), now)
             }
             Pulled::Empty | Pulled::Same => self.come(Input::Looked, now),
@@ -374,7 +393,20 @@ impl Device {
     fn tell(&mut self, told: &Told, now: Time) {
         // A result that the key does not sign is none, and this one always signs.
         if let Ok(signing) = self.member.tell(told, &mut Signer::from_seed(&self.seed), now) {
+            self.signed += 1;
             self.say("result", signing.signed.to_text());
+        }
+    }
+
+    /// A hub that came out of a backup is told once more what is kept, and all facts.
+    fn tell_again(&mut self) {
+        if self.posted.restored.is_none() || self.posted.restored == self.restored {
+            return;
+        }
+        self.restored = self.posted.restored;
+        self.told = None;
+        while let Some(message) = self.kept.pop_back() {
+            self.outbox.push_front(message);
         }
     }
 
@@ -401,10 +433,18 @@ impl Device {
         while !self.outbox.is_empty() {
             let acks = courier::deliver(line, courier::batch(self.outbox.make_contiguous())).await?;
             let before = self.outbox.len();
+            let kept = &mut self.kept;
             self.outbox.retain(|it| {
                 let of = |ack: &&bus::Ack| (ack.spool, ack.sequence) == (it.spool, it.sequence);
-                acks.iter().find(of).is_none_or(|ack| ack.taken == Taken::Differs)
+                let stays = acks.iter().find(of).is_none_or(|ack| ack.taken == Taken::Differs);
+                if !stays && it.kind.as_str() != "facts" {
+                    kept.push_back(it.clone());
+                }
+                stays
             });
+            while self.kept.len() > TOLD_MAX {
+                self.kept.pop_front();
+            }
             if self.outbox.len() == before {
                 break;
             }

@@ -1,8 +1,10 @@
 //! The machine below a device: what a run does to it.
 
+use std::collections::BTreeMap;
+
 use contract::Class;
 use fleet::{Begun, Facts, Look, Member};
-use model::{Mode, Outcome, Verdict, capability};
+use model::{Digest, Mode, Outcome, Verdict, capability};
 use trust::{Refusal, Request, Signed, Time};
 
 use crate::plugin::Carried;
@@ -13,6 +15,7 @@ pub struct Machine {
     mutations: u64,
     destroyed: u64,
     runs: u64,
+    of_orders: BTreeMap<Digest, u64>,
 }
 
 /// How a run ended.
@@ -42,6 +45,11 @@ impl Machine {
         self.runs
     }
 
+    /// How many runs began of each order, by the digest of its statement.
+    pub fn of_orders(&self) -> &BTreeMap<Digest, u64> {
+        &self.of_orders
+    }
+
     /// Runs what was ordered, as far as it is approved and granted at this moment; asked as an executor asks.
     pub(crate) fn run(
         &mut self,
@@ -58,6 +66,7 @@ impl Machine {
             },
             Ok(class) => {
                 self.runs += 1;
+                *self.of_orders.entry(begun.order).or_default() += 1;
                 if begun.body.mode == Mode::Enforce && class.is_some() {
                     self.mutations += 1;
                     self.destroyed += u64::from(class == Some(Class::L4));

@@ -149,6 +149,11 @@ pub(crate) fn otlp(target: &Path) -> anyhow::Result<()> {
     python(::tests::toolchains::OTLP, &::tests::toolchains::otlp(target), target)
 }
 
+/// Installs what fuzzes the hub's API by its own document: once a target folder.
+pub(crate) fn schemathesis(target: &Path) -> anyhow::Result<()> {
+    python(::tests::toolchains::SCHEMATHESIS, &::tests::toolchains::schemathesis(target), target)
+}
+
 fn python(package: &str, folder: &Path, target: &Path) -> anyhow::Result<()> {
     if folder.is_dir() {
         return Ok(());

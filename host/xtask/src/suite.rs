@@ -21,7 +21,8 @@ pub(crate) fn set_up(workspace: &Workspace, no_root: bool) -> anyhow::Result<()>
     setup::npm()?;
     setup::tsc(&workspace.target)?;
     setup::mypy(&workspace.target)?;
-    setup::otlp(&workspace.target)
+    setup::otlp(&workspace.target)?;
+    setup::schemathesis(&workspace.target)
 }
 
 /// `cargo test`, which goes on after a failure. What it runs is for the caller to add.

@@ -1,6 +1,8 @@
 //! A device in a fleet: it joins, gets orders over its line, does each once, and tells what became of it in results that it signs.
 
 mod desk;
+mod hostile;
+mod moved;
 mod real;
 
 use std::fs;
@@ -175,6 +177,7 @@ impl Site {
             trust: self.documents.iter().map(|it| Digest::of(&it.to_text())).collect(),
             orders: orders.iter().map(posted).collect(),
             pauses: pauses.iter().map(|it| Digest::of(&it.to_text())).collect(),
+            restored: None,
         };
         let all: Vec<Vec<u8>> = documents.into_iter().chain(parcel.documents.iter().cloned()).collect();
         self.hub.post(&self.device(), &mailbox, &all);
@@ -201,7 +204,14 @@ struct Travels {
 
 /// A script, built, signed, approved, and taken apart.
 fn travels(site: &mut Site) -> Travels {
-    site.msp.script("look", "1.0.0", NOTHING);
+    travels_of(site, &tests::msp::look("1.0.0", NOTHING))
+}
+
+/// Any script that is called `look` and is of version 1.0.0.
+fn travels_of(site: &mut Site, source: &str) -> Travels {
+    site.msp.write("look.js", source);
+    site.msp.ok(&["build", "look.js"]);
+    site.msp.ok(&["sign", "look.wasm", "--key", "remit"]);
     site.msp.approve("look.wasm", &[]);
     let approval = trust::file::read(&site.msp.folder.join("look.approval.statement")).unwrap();
     site.documents.push(approval);

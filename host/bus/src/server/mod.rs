@@ -1,7 +1,8 @@
 //! The hub's end of the embedded backend: routes for devices, over any exchange.
 //!
-//! The order of a request: what is cheap to see, then a place, then its body within size and time, then the proof, then the
-//! exchange. Nobody without a session has more read of them than the statement that begins one.
+//! The order of a request: what is cheap to see, then its body within size and time, then a place, then the proof, then the
+//! exchange. Nobody without a session has more read of them than the statement that begins one, and whoever sends slowly holds a
+//! connection and the bytes that they sent, and no place.
 
 mod admission;
 mod bell;

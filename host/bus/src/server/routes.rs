@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on, post};
 use axum::{Router, middleware};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use model::Digest;
 use serde::de::DeserializeOwned;
@@ -136,8 +136,9 @@ impl Entered {
 
 async fn begin(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
-    let _place = desk.admissions.try_acquire().map_err(|_| Problem::busy(FULL_AFTER))?;
     let (signed, _held) = read(&desk, body, &parts.headers, wire::SESSION_BYTES_MAX).await?;
+    // Not before: else whoever sends a byte now and then keeps everybody out.
+    let _place = desk.admissions.try_acquire().map_err(|_| Problem::busy(FULL_AFTER))?;
     let now_ms = desk.clock.now_ms();
     let admitted = answered(desk.admission.admit(&signed, now_ms)).await?;
     let admitted = admitted.map_err(|not| Problem::new(StatusCode::FORBIDDEN, "not-admitted", not.why))?;
@@ -278,8 +279,9 @@ async fn enter(desk: &Arc<Desk>, request: Request, body_bytes_max: usize) -> Res
     }
     let proof = Proof::of(&parts.headers).ok_or_else(Problem::unproved)?;
     let session = desk.sessions.find(&proof, desk.clock.now_ms()).map_err(|_| Problem::unproved())?;
-    let (own, place) = (own_place(&session)?, work_place(desk)?);
+    let own = own_place(&session)?;
     let (body, held) = read(desk, body, &parts.headers, body_bytes_max).await?;
+    let place = work_place(desk)?;
     let asked = Asked { hub: desk.hub, method: parts.method.as_str(), target, body: &body };
     session.prove(&proof, &asked).map_err(|_| Problem::unproved())?;
     Ok(Entered { desk: Arc::clone(desk), session, parts, body, places: Some([own, place, held]) })
@@ -321,14 +323,23 @@ async fn read(
     if said.is_some_and(|said| said > most) {
         return Err(Problem::too_large(most));
     }
-    let held = body_place(desk, said.unwrap_or(most))?;
     let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took too long");
-    let read = timeout(BODY_TIME_MAX, Limited::new(body, most).collect()).await.map_err(slow)?;
-    let bytes = read.map(|it| it.to_bytes()).map_err(|error| match error.is::<LengthLimitError>() {
-        true => Problem::too_large(most),
-        false => Problem::invalid("the body did not come whole"),
-    })?;
-    Ok((bytes, held))
+    timeout(BODY_TIME_MAX, collect(desk, body, most)).await.map_err(slow)?
+}
+
+/// What is there counts, and not what was announced: whoever announces much and sends little holds little.
+async fn collect(desk: &Desk, body: Body, most: usize) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
+    let (mut body, mut bytes, mut held) = (Limited::new(body, most), BytesMut::new(), body_place(desk, 0)?);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => Problem::too_large(most),
+            false => Problem::invalid("the body did not come whole"),
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        held.merge(body_place(desk, (bytes.len() + data.len()).saturating_sub(held.num_permits() * 1024))?);
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes.freeze(), held))
 }
 
 /// What the exchange answers, in time.

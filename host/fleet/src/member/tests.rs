@@ -58,7 +58,7 @@ fn posted(member: &Member, until: &str) -> (Documents, Vec<u8>) {
             put(&mut documents, &signed("2026-01-01T00:00:00Z", &roster, &[ROOT])),
         ],
         orders: vec![Posted { order, ring: None, gate: None, parcel: None }],
-        pauses: Vec::new(),
+        ..Mailbox::default()
     };
     let mailbox = mailbox.write().unwrap();
     (documents, mailbox)

@@ -7,7 +7,7 @@ use super::endpoint::{Endpoint, Who};
 use super::problem::Problem;
 
 /// What any endpoint may answer where it is not well.
-const PROBLEMS: [(&str, &str); 10] = [
+const PROBLEMS: [(&str, &str); 11] = [
     ("400", "The body is no JSON, or did not come whole."),
     ("401", "The request is not proved by a session."),
     ("403", "Whoever asks may not."),
@@ -15,6 +15,7 @@ const PROBLEMS: [(&str, &str); 10] = [
     ("408", "The body took too long."),
     ("409", "It is not as it was expected."),
     ("413", "The body is too large."),
+    ("414", "The path with its query is too long."),
     ("422", "What was sent is not right: everything that is wrong with it."),
     ("429", "That was asked too often: after Retry-After seconds it may go."),
     ("503", "The hub has more to do than it can: after Retry-After seconds it may go."),

@@ -22,6 +22,7 @@ pub(crate) struct Problem {
     pub(crate) detail: Option<String>,
     /// Everything that is wrong with it, where that is more than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub(crate) errors: Vec<Wrong>,
     /// After so many seconds it may go.
     #[serde(skip)]

@@ -21,6 +21,10 @@ use super::problem::Problem;
 /// So long a body may take: whoever sends a byte now and then holds a place for no longer.
 const BODY_TIME_MAX: Duration = Duration::from_secs(20);
 
+/// A body of so many bytes is read by everybody who may send one; of larger ones only so many as are worked on. What nobody needs a
+/// session for is smaller.
+const SMALL_BYTES_MAX: usize = 64 << 10;
+
 /// So long a handler may take. The slowest waits for a few commits.
 const HANDLER_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -95,8 +99,15 @@ async fn answer(
     }
     let who = proof.as_ref().map(Proof::session).unwrap_or_default();
     api.meter.count(row.at, who, endpoint.rate).map_err(Problem::too_often)?;
-    let _place = row.at_work.try_acquire().map_err(|_| Problem::busy(1))?;
-    let body = read(body, &parts.headers, endpoint).await?;
+    // What is small is read before there is a place for it: else a few who send a byte now and then keep everybody out.
+    let place = || row.at_work.try_acquire().map_err(|_| Problem::busy(1));
+    let (body, _place) = match endpoint.body_bytes_max <= SMALL_BYTES_MAX {
+        true => (read(body, &parts.headers, endpoint).await?, place()?),
+        false => {
+            let place = place()?;
+            (read(body, &parts.headers, endpoint).await?, place)
+        }
+    };
     if let (Some(proof), Some(session)) = (&proof, &session) {
         let target = parts.uri.path_and_query().map_or("/", |it| it.as_str());
         let asked = proof::Asked { hub: api.hub.ca.digest(), method: parts.method.as_str(), target, body: &body };

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::{Change, Db, connect, schema};
+use super::{Change, Db, Whose, connect, schema};
 use crate::Error;
+
+/// The setting in which a hub that came out of a backup has which restore that was.
+pub(crate) const RESTORED: &str = "restored";
 
 impl Db {
     /// Writes what is committed into a new file. It reads one state, and whoever writes meanwhile waits for nothing. `VACUUM INTO`
@@ -13,7 +16,7 @@ impl Db {
     pub(crate) fn copy_into(&self, to: &Path) -> Result<(), Error> {
         let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.execute("VACUUM INTO ?1", params![to.to_string_lossy()])?;
-        Ok(())
+        last(to)
     }
 
     /// Has the file hold nothing that was deleted, and folds the log in.
@@ -44,9 +47,18 @@ pub(crate) fn put_files(copy: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Er
     let mut connection = Connection::open(copy)?;
     let transaction = connection.transaction()?;
     for (name, bytes) in files {
-        transaction.execute("INSERT INTO setting VALUES (?1, ?2)", params![name, String::from_utf8_lossy(bytes)])?;
+        let text = "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+        transaction.execute(text, params![name, String::from_utf8_lossy(bytes)])?;
     }
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    drop(connection);
+    last(copy)
+}
+
+/// Has the disk know it.
+fn last(file: &Path) -> Result<(), Error> {
+    let done = std::fs::OpenOptions::new().read(true).write(true).open(file).and_then(|it| it.sync_all());
+    done.map_err(Error::io(file))
 }
 
 /// The files of a copy, in order.
@@ -60,16 +72,23 @@ pub(crate) fn files_of(copy: &Path, names: &[&'static str]) -> Result<Vec<Vec<u8
     names.iter().map(file).collect()
 }
 
-/// The database of a copy, without its files.
-pub(crate) fn copy_without_files(copy: &Path, to: &Path, names: &[&str]) -> Result<(), Error> {
+/// The database of a copy, without its files, as one file. What devices told since it was made, it has not: their mailboxes say
+/// so, with a word that no restore had before.
+pub(crate) fn copy_without_files(copy: &Path, to: &Path, names: &[&str], restored: &str) -> Result<(), Error> {
     let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.execute("VACUUM INTO ?1", params![to.to_string_lossy()])?;
     let connection = connect(to)?;
     for name in names {
         connection.execute("DELETE FROM setting WHERE name = ?1", params![name])?;
     }
+    let change = Change(&connection);
+    change.set(RESTORED, restored)?;
+    change.stale(Whose::All)?;
     connection.execute_batch("VACUUM")?;
-    Ok(())
+    // Nothing of it lies in a log beside it, which would not be renamed with it.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    drop(connection);
+    last(to)
 }
 
 impl Change<'_> {

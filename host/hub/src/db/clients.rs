@@ -18,7 +18,7 @@ const RETENTION_DAYS: u32 = 365;
 /// So many rows go in one transaction: others wait for it some 50 ms.
 const PURGED_MAX: u32 = 5_000;
 
-const DAY_MS: u64 = 86_400_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// What time takes away, by the column that says how old a row is. Inventory and what is open stay.
 const AGEING: [(&str, &str, &str); 5] = [

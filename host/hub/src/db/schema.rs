@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::Error;
+use crate::{Error, fail};
 
 /// The version of the tables; a file of a newer one is not opened.
 pub(crate) const SCHEMA_VERSION: i64 = 1;
@@ -195,7 +195,9 @@ pub(crate) fn bring_up(connection: &mut Connection) -> Result<(), Error> {
         transaction.execute_batch(FIRST)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    fail::point("hub.before-schema");
     transaction.commit()?;
+    fail::point("hub.after-schema");
     Ok(())
 }
 

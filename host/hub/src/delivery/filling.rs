@@ -91,6 +91,7 @@ impl Delivery {
         let mut shared: BTreeMap<Option<String>, Shared> = BTreeMap::new();
         let mut plugins: BTreeMap<String, Digest> = BTreeMap::new();
         let mut watched = Watched::default();
+        let restored = hub.restored;
         let stale = hub.db.read(&Scope::of_hub(), |view| view.stale(BATCH))?;
         // Orders are read before: what is read of them is kept.
         for order in hub.db.read(&Scope::of_hub(), |view| seated_orders(view, &stale))? {
@@ -99,7 +100,10 @@ impl Delivery {
             plugins.insert(order, plugin);
         }
         hub.db.read(&Scope::of_hub(), |view| {
-            stale.into_iter().map(|stale| one(view, stale, (&mut shared, &mut watched), &plugins, now_ms)).collect()
+            stale
+                .into_iter()
+                .map(|stale| one(view, stale, (&mut shared, &mut watched), (&plugins, restored), now_ms))
+                .collect()
         })
     }
 
@@ -131,7 +135,7 @@ fn one(
     view: &View<'_>,
     stale: Stale,
     (shared, watched): (&mut BTreeMap<Option<String>, Shared>, &mut Watched),
-    plugins: &BTreeMap<String, Digest>,
+    (plugins, restored): (&BTreeMap<String, Digest>, Option<Digest>),
     now_ms: u64,
 ) -> Result<Filled, Error> {
     let Some(served) = view.served(&stale.device)? else { return Ok(Filled { stale, with: None }) };
@@ -144,7 +148,7 @@ fn one(
     let own = mailbox::own(view, &stale.device, &served.key)?;
     let seated = if served.is_member { view.seated(&stale.device)? } else { Vec::new() };
     let (seated, counts) = watched.keep(&stale.device, seated);
-    let (bytes, names) = mailbox::write(shared, &own, &seated, plugins)?;
+    let (bytes, names) = mailbox::write(shared, &own, &seated, plugins, restored)?;
     let found = view.mailbox(&stale.device)?;
     if found.as_ref().is_some_and(|it| it.bytes == bytes) {
         return Ok(Filled { stale, with: None });

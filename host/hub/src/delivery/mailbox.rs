@@ -105,12 +105,13 @@ pub(super) fn write(
     own: &[Digest],
     seated: &[Seated],
     plugins: &BTreeMap<String, Digest>,
+    restored: Option<Digest>,
 ) -> Result<(Vec<u8>, Vec<String>), Error> {
     let wanted: BTreeSet<Digest> = seated.iter().filter_map(|it| plugins.get(&it.order)).copied().collect();
     let mut orders: Vec<Posted> = seated.iter().take(ORDERS_MAX).filter_map(posted).collect();
     loop {
-        let mailbox =
-            Mailbox { trust: shared.trust(own, &wanted), orders: orders.clone(), pauses: shared.pauses.clone() };
+        let (trust, pauses) = (shared.trust(own, &wanted), shared.pauses.clone());
+        let mailbox = Mailbox { trust, orders: orders.clone(), pauses, restored };
         match mailbox.write() {
             Ok(bytes) => return Ok((bytes, names(&mailbox))),
             Err(bad) => {

@@ -7,6 +7,7 @@ mod joining;
 mod orders;
 mod rollouts;
 mod sessions;
+mod strangers;
 mod upkeep;
 
 use std::path::PathBuf;

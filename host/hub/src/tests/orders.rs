@@ -39,6 +39,37 @@ fn order(clients: &[&str], by: &str) -> trust::Signed {
 }
 
 #[tokio::test]
+async fn an_expression_that_no_device_would_ask_goes_to_none() {
+    let world = World::new().await;
+    let boss = asker("boss", &["*"]);
+    let with = |text: &str| {
+        let given = order(&["acme"], "tess");
+        let mut body = trust::statement::read::<Order>(given.statement()).unwrap().body;
+        (body.id, body.r#where) = (OrderId::new(), text.to_owned());
+        signed("2026-11-22T12:00:00Z", &body, &["tess"])
+    };
+    let every = |depth: usize| {
+        let open: String = (0..depth).map(|at| format!("volumes.all(v{at}, ")).collect();
+        format!("{open}true{}", ")".repeat(depth))
+    };
+    for bomb in [
+        every(2).replace("true", "v0 != v1"),
+        every(3),
+        "(".repeat(2_000),
+        "client == 'a' && ".repeat(200) + "true",
+        "volumes.map(v, volumes)".to_owned(),
+        "clint == 'acme'".to_owned(),
+    ] {
+        let put = world.hub.put_document(with(&bomb), &boss).await;
+        let Err(crate::Error::Invalid(told)) = put else { panic!("{bomb}: {put:?}") };
+        assert!(told.iter().all(|it| it.starts_with("`where`")), "{told:?}");
+    }
+    for fine in ["", "client == \"acme\" && volumes.exists(v, v.free_pct < 10.0)"] {
+        assert!(world.hub.put_document(with(fine), &boss).await.is_ok(), "the control: {fine}");
+    }
+}
+
+#[tokio::test]
 async fn an_order_is_kept_if_its_signer_may() {
     let world = World::new().await;
     let boss = asker("boss", &["*"]);

@@ -1,5 +1,6 @@
 //! Orders go on their way: to those that were signed, ring by ring, and come back counted.
 
+mod fold;
 mod kills;
 mod scene;
 

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use model::Clock;
 
 use super::{World, asker, key, name};
-use crate::{Error, Finding, Hub, Scope};
+use crate::{Error, Finding, Hub, Moved, Scope};
 
-fn wrong(findings: &[Finding]) -> Vec<&'static str> {
+pub(super) fn wrong(findings: &[Finding]) -> Vec<&'static str> {
     findings.iter().filter(|it| it.wrong.is_some()).map(|it| it.what).collect()
 }
 
-async fn doctor(path: std::path::PathBuf, clock: Arc<dyn Clock>) -> Vec<Finding> {
+pub(super) async fn doctor(path: std::path::PathBuf, clock: Arc<dyn Clock>) -> Vec<Finding> {
     tokio::task::spawn_blocking(move || Hub::doctor(&path, &clock)).await.unwrap()
 }
 
@@ -55,8 +55,8 @@ async fn a_backup_that_is_made_under_load_is_a_whole_hub_elsewhere() {
     assert!(writing.await.unwrap() > 0);
     let (from, to) = (file.clone(), elsewhere.clone());
     tokio::task::spawn_blocking(move || {
-        Hub::restore(&from, &to).unwrap();
-        assert!(matches!(Hub::restore(&from, &to), Err(Error::Conflict(_) | Error::Io(..))));
+        Hub::restore(&from, &to, &Moved::default()).unwrap();
+        assert!(matches!(Hub::restore(&from, &to, &Moved::default()), Err(Error::Conflict(_) | Error::Io(..))));
     })
     .await
     .unwrap();
@@ -66,6 +66,9 @@ async fn a_backup_that_is_made_under_load_is_a_whole_hub_elsewhere() {
     let restored = tokio::task::spawn_blocking(move || Hub::open(&path, its_clock).unwrap()).await.unwrap();
     assert_eq!(restored.ca().digest(), world.hub.ca().digest(), "agents know it again");
     assert!(restored.trust().place(&key("db"), restored.now()).is_ok());
+    assert!(restored.restored.is_some() && world.hub.restored.is_none());
+    let stale = |hub: &Hub| hub.db.read(&Scope::of_hub(), |view| view.stale(10)).unwrap().len();
+    assert_eq!(stale(&restored), 2, "every mailbox says so");
     let count = |scope: &Scope| restored.db.read(scope, |view| view.verify_audit(None)).unwrap();
     assert_eq!(count(&asker("boss", &["*"]).scope).broken, None);
     // The key is not left in the database that was restored, and nobody else may read either file.

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ..Nature::default()
     };
     let over = Duration::from_secs(args.over_s);
-    let plan = Plan { hub, token, root, devices: args.devices, first: args.first, nature, over };
+    let plan = Plan { hub, token, root, devices: args.devices, first: args.first, nature, over, again: None };
     files::raise();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(play(plan, args.for_s))
 }

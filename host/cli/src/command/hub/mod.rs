@@ -1,3 +1,4 @@
+mod announce;
 mod backup;
 mod choose;
 mod doctor;
@@ -32,6 +33,7 @@ enum Hub {
     Run(run::Args),
     #[command(name = "use")]
     Choose(choose::Args),
+    Announce(announce::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Doctor(doctor::Args),
@@ -50,6 +52,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Hub::Choose(args) => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(choose::run(args, context))
         }
+        Hub::Announce(args) => announce::run(args, context),
         Hub::Backup(args) => backup::run(args, folder, context),
         Hub::Restore(args) => restore::run(args, folder),
         Hub::Export(args) => export::run(args, folder, context),

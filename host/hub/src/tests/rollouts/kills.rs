@@ -153,6 +153,46 @@ fn a_hub_that_dies_at_any_point_loses_nothing_and_doubles_nothing() {
     eprintln!("died {died} times");
 }
 
+/// Where the process of its own, in which a test runs again, has a backup to restore.
+const BACKUP: &str = "REMIT_HUB_TEST_BACKUP";
+
+#[expect(clippy::disallowed_methods, reason = "a test that is killed runs in a process of its own")]
+fn restore_again(folder: &Path, backup: &Path, point: Option<&str>) -> ExitStatus {
+    let test = "tests::rollouts::kills::a_restore_that_dies_is_none_and_is_called_again";
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(FOLDER, folder).env(BACKUP, backup);
+    if let Some(point) = point {
+        command.env("REMIT_FAIL_POINT", point);
+    }
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap()
+}
+
+#[test]
+fn a_restore_that_dies_is_none_and_is_called_again() {
+    #[expect(clippy::disallowed_methods, reason = "a test asks whether it runs again")]
+    if let (Some(folder), Some(backup)) = (folder_of_child(), std::env::var_os(BACKUP)) {
+        return Hub::restore(Path::new(&backup), &folder, &crate::Moved::default()).unwrap();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let World { folder: made, hub, clock: _ } = runtime.block_on(World::new());
+    let backup = made.path().join("backup");
+    hub.backup(&backup).unwrap();
+    for point in fail::OF_RESTORE {
+        let folder = made.path().join(point);
+        assert_eq!(restore_again(&folder, &backup, Some(point)).signal(), Some(KILL), "{point}");
+        // Nobody takes half of it for a hub.
+        let is_whole = point == "restore.after-change";
+        assert_eq!(folder.join("hub.db").exists(), is_whole, "{point}");
+        if !is_whole {
+            assert!(restore_again(&folder, &backup, None).success(), "{point}");
+        }
+        let restored = open(&folder);
+        assert_eq!(restored.ca().digest(), hub.ca().digest());
+        // It is one that can be backed up again.
+        restored.backup(&made.path().join(format!("{point}.backup"))).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_is_counted_is_a_fold_of_the_log_in_whatever_order_it_comes() {
     let seed: u64 = rand::random();

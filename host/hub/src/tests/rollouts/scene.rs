@@ -86,6 +86,11 @@ impl Scene {
         scene
     }
 
+    /// What is left when nobody works with it any more.
+    pub(super) fn closed(self) -> World {
+        self.world
+    }
+
     pub(super) fn hub(&self) -> &Arc<Hub> {
         &self.world.hub
     }
@@ -135,6 +140,13 @@ impl Scene {
         let body = report(at, order, (outcome, verdict), sequence).to_text().into();
         let message = Message { spool: Spool(7), sequence, kind: "result".parse().unwrap(), body };
         self.post.deliver(&Device::of(&key(&format!("d{at}"))), vec![message]).await.unwrap();
+    }
+
+    /// What one device signed as its first result comes once more, from it or from another, under another number of the log.
+    pub(super) async fn report_as(&self, from: usize, of: usize, order: &str, number: u64) {
+        let body = report(of, order, (Outcome::Completed, Verdict::Failed), 1).to_text().into();
+        let message = Message { spool: Spool(9), sequence: number, kind: "result".parse().unwrap(), body };
+        self.post.deliver(&Device::of(&key(&format!("d{from}"))), vec![message]).await.unwrap();
     }
 
     pub(super) fn check_counters(&self, order: &str, rings: usize) {

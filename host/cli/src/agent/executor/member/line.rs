@@ -117,8 +117,25 @@ impl Executor {
             fleet.posted = mailbox.orders.iter().map(|it| it.order).collect();
             fleet.documents.retain(|document, _| fleet.posted.contains(document));
             fleet.learn_lists();
+            if let Some(restored) = mailbox.restored {
+                self.hub_restored(restored)?;
+            }
         }
         self.come(Input::Mailbox(text.as_bytes()))
+    }
+
+    /// The hub came out of a backup. What it was told of this device since that was made, this device may be the only one to have.
+    fn hub_restored(&mut self, restored: Digest) -> anyhow::Result<()> {
+        // What was acknowledged just now is read from the disk.
+        self.promise()?;
+        let now_ms = self.context.clock.now_ms();
+        let Some(fleet) = &mut self.fleet else { return Ok(()) };
+        if fleet.outbox.restored(restored, &self.machine.store, now_ms, &mut self.rows)? {
+            tracing::warn!(%restored, "the hub came out of a backup: it is told again what it was told since");
+            fleet.told_facts = None;
+            self.tell_facts();
+        }
+        Ok(())
     }
 
     fn document_came(&mut self, digest: Digest, bytes: &[u8]) -> anyhow::Result<()> {

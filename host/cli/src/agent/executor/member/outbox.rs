@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bus::{Ack, BATCH_BYTES_MAX, MESSAGES_MAX, Spool, Taken};
+use model::Digest;
 use serde::{Deserialize, Serialize};
 use store::Store;
 use trust::Name;
@@ -12,6 +13,12 @@ use crate::agent::protocol::Said;
 
 /// What waits, by its number.
 const OUTBOX: &str = "fleet-outbox";
+
+/// What the hub has, by the same number: it may come back out of a backup that was made before.
+const TOLD: &str = "fleet-told";
+
+/// The row of which restore of the hub it was told again after.
+const RESTORED: &str = "restored";
 
 /// The row of how far is counted.
 const SPOOL: &str = "spool";
@@ -23,6 +30,13 @@ const WAITING_MAX: usize = 8_192;
 /// The most bytes of them: a tenth of what runs may leave.
 const BYTES_MAX: u64 = 32 << 20;
 
+/// The most messages that are kept though the hub has them: what a busy device tells in some days. Beyond it, the oldest go;
+/// results last.
+const TOLD_MAX: usize = 1_024;
+
+/// The most bytes of them.
+const TOLD_BYTES_MAX: u64 = 4 << 20;
+
 /// How many rows are read at once.
 const PAGE: u32 = 500;
 
@@ -33,6 +47,11 @@ pub(super) struct Outbox {
     next: u64,
     waiting: VecDeque<Waiting>,
     bytes: u64,
+    /// What the hub has, and is kept.
+    told: VecDeque<Waiting>,
+    told_bytes: u64,
+    /// Which restore of the hub it was told again after.
+    restored: Option<Digest>,
     /// How many had to go since this process began.
     pub(super) lost: u64,
 }
@@ -67,8 +86,19 @@ impl Outbox {
         let counted = store.get(OWN, SPOOL, now_ms)?;
         let counted = counted.map(|it| serde_json::from_str::<Counted>(&it.value)).transpose()?;
         let counted = counted.unwrap_or_else(|| Counted { spool: Spool(rand::random()), next: 1 });
-        let mut outbox = Self { spool: counted.spool, next: counted.next, waiting: VecDeque::new(), bytes: 0, lost: 0 };
-        each(store, now_ms, |sequence, kept| outbox.count(sequence, &kept))?;
+        let restored = store.get(OWN, RESTORED, now_ms)?.map(|it| it.value.parse()).transpose()?;
+        let mut outbox = Self {
+            spool: counted.spool,
+            next: counted.next,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            told: VecDeque::new(),
+            told_bytes: 0,
+            restored,
+            lost: 0,
+        };
+        each(OUTBOX, store, now_ms, |sequence, kept| outbox.count(sequence, &kept))?;
+        each(TOLD, store, now_ms, |sequence, kept| outbox.count_told(sequence, &kept))?;
         Ok(outbox)
     }
 
@@ -76,6 +106,13 @@ impl Outbox {
         let bytes = kept.body.len() as u64;
         self.bytes += bytes;
         self.waiting.push_back(Waiting { sequence, bytes, may_go: kept.may_go });
+    }
+
+    fn count_told(&mut self, sequence: u64, kept: &Kept) {
+        let bytes = kept.body.len() as u64;
+        self.told_bytes += bytes;
+        let at = self.told.partition_point(|it| it.sequence < sequence);
+        self.told.insert(at, Waiting { sequence, bytes, may_go: !kept.is_result() });
     }
 
     /// How many wait.
@@ -142,12 +179,60 @@ impl Outbox {
             {
                 self.bytes = self.bytes.saturating_sub(gone.bytes);
                 rows.gone(OUTBOX, key(sequence));
+                self.keep_told(sequence, store, now_ms, rows)?;
             }
         }
         if differs {
             self.begin_anew(store, now_ms, rows)?;
         }
         Ok(())
+    }
+
+    /// What the hub has is kept for a while. Facts are not: they are told whole.
+    fn keep_told(&mut self, sequence: u64, store: &Store, now_ms: u64, rows: &mut Rows) -> anyhow::Result<()> {
+        let Some(row) = store.get(OUTBOX, &key(sequence), now_ms)? else { return Ok(()) };
+        let kept: Kept = serde_json::from_str(&row.value)?;
+        if kept.kind.as_str() == "facts" {
+            return Ok(());
+        }
+        self.count_told(sequence, &kept);
+        rows.put(TOLD, key(sequence), row.value);
+        while self.told.len() > TOLD_MAX || self.told_bytes > TOLD_BYTES_MAX {
+            let at = self.told.iter().position(|it| it.may_go).unwrap_or(0);
+            let Some(gone) = self.told.remove(at) else { break };
+            self.told_bytes = self.told_bytes.saturating_sub(gone.bytes);
+            rows.gone(TOLD, key(gone.sequence));
+        }
+        Ok(())
+    }
+
+    /// The hub says that it came out of a backup: what it was told and is kept is told again, under the numbers that it had, once for
+    /// each such restore. What it has of that it knows again. Whether it is a restore that was not known.
+    pub(super) fn restored(
+        &mut self,
+        restored: Digest,
+        store: &Store,
+        now_ms: u64,
+        rows: &mut Rows,
+    ) -> anyhow::Result<bool> {
+        if self.restored == Some(restored) {
+            return Ok(false);
+        }
+        let mut again = Vec::new();
+        each(TOLD, store, now_ms, |sequence, kept| again.push((sequence, kept)))?;
+        for (sequence, kept) in again {
+            rows.gone(TOLD, key(sequence));
+            if self.waiting.binary_search_by_key(&sequence, |it| it.sequence).is_ok() {
+                continue;
+            }
+            rows.put(OUTBOX, key(sequence), serde_json::to_string(&kept)?);
+            self.count(sequence, &kept);
+        }
+        self.waiting.make_contiguous().sort_unstable_by_key(|it| it.sequence);
+        (self.told, self.told_bytes) = (VecDeque::new(), 0);
+        self.restored = Some(restored);
+        rows.put(OWN, RESTORED.to_owned(), restored.to_string());
+        Ok(true)
     }
 
     fn begin_anew(&mut self, store: &Store, now_ms: u64, rows: &mut Rows) -> anyhow::Result<()> {
@@ -157,7 +242,7 @@ impl Outbox {
         );
         let left: Vec<u64> = self.waiting.iter().map(|it| it.sequence).collect();
         let mut kept = Vec::new();
-        each(store, now_ms, |sequence, row| {
+        each(OUTBOX, store, now_ms, |sequence, row| {
             if left.binary_search(&sequence).is_ok() {
                 kept.push((sequence, row));
             }
@@ -171,10 +256,16 @@ impl Outbox {
     }
 }
 
-fn each(store: &Store, now_ms: u64, mut each: impl FnMut(u64, Kept)) -> anyhow::Result<()> {
+impl Kept {
+    fn is_result(&self) -> bool {
+        self.kind.as_str() == "result"
+    }
+}
+
+fn each(collection: &str, store: &Store, now_ms: u64, mut each: impl FnMut(u64, Kept)) -> anyhow::Result<()> {
     let mut after = String::new();
     loop {
-        let page = store.list(OUTBOX, "", &after, PAGE, now_ms)?;
+        let page = store.list(collection, "", &after, PAGE, now_ms)?;
         let Some(last) = page.last() else { return Ok(()) };
         after.clone_from(&last.key);
         for row in &page {
@@ -257,6 +348,58 @@ mod tests {
         assert_eq!(bench.first(), [(2, "b".to_owned())]);
         let again = Outbox::open(&bench.store, 1).unwrap();
         assert_eq!((again.spool, again.len()), (bench.outbox.spool, 1));
+    }
+
+    #[test]
+    fn what_a_hub_had_is_told_again_once_when_it_comes_out_of_a_backup() {
+        let mut bench = Bench::new();
+        ["a", "b", "c"].into_iter().for_each(|it| bench.push(it, false));
+        bench.outbox.push("facts".parse().unwrap(), "facts".to_owned(), true, &mut bench.rows);
+        bench.settle();
+        [1, 2, 4].into_iter().for_each(|sequence| bench.ack(sequence, Taken::New));
+        assert_eq!(bench.first(), [(3, "c".to_owned())], "the control");
+        let restored = |bench: &mut Bench, word: &[u8]| {
+            let done = bench.outbox.restored(Digest::of(word), &bench.store, 1, &mut bench.rows).unwrap();
+            bench.settle();
+            done
+        };
+        // Also after a start: what is kept lies on the disk.
+        bench.outbox = Outbox::open(&bench.store, 1).unwrap();
+        assert!(restored(&mut bench, b"one"));
+        let all = [(1, "a".to_owned()), (2, "b".to_owned()), (3, "c".to_owned())];
+        assert_eq!(bench.first(), all);
+        [1, 2, 3].into_iter().for_each(|sequence| bench.ack(sequence, Taken::Known));
+        bench.outbox = Outbox::open(&bench.store, 1).unwrap();
+        assert!(!restored(&mut bench, b"one"), "once for each restore");
+        assert_eq!((bench.outbox.len(), bench.outbox.told.len()), (0, 3));
+        assert!(restored(&mut bench, b"another"));
+        assert_eq!(bench.first(), all);
+    }
+
+    #[test]
+    fn what_is_kept_of_what_the_hub_has_is_bounded_and_results_go_last() {
+        let mut bench = Bench::new();
+        bench.push("the first result", false);
+        for _ in 0..TOLD_MAX {
+            bench.outbox.push("ticket".parse().unwrap(), "one".to_owned(), true, &mut bench.rows);
+        }
+        bench.settle();
+        let spool = bench.outbox.spool;
+        let acks: Vec<Ack> =
+            (1..=TOLD_MAX as u64 + 1).map(|sequence| Ack { spool, sequence, taken: Taken::New }).collect();
+        bench.outbox.acked(&acks, &bench.store, 1, &mut bench.rows).unwrap();
+        bench.settle();
+        assert_eq!((bench.outbox.len(), bench.outbox.told.len()), (0, TOLD_MAX));
+        assert_eq!(bench.outbox.told.iter().take(2).map(|it| it.sequence).collect::<Vec<_>>(), [1, 3]);
+        let large = "x".repeat(1 << 20);
+        for _ in 0..6 {
+            bench.push(&large, false);
+            bench.settle();
+            let sequence = bench.outbox.next - 1;
+            bench.ack(sequence, Taken::New);
+        }
+        assert!(bench.outbox.told_bytes <= TOLD_BYTES_MAX);
+        assert_eq!(Outbox::open(&bench.store, 1).unwrap().told.len(), bench.outbox.told.len());
     }
 
     #[test]

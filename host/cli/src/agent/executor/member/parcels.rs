@@ -268,3 +268,77 @@ fn install(about: &OrderedPlugin, component: Vec<u8>, signed: &[Signed], context
     tracing::info!(plugin = manifest.name, version = %manifest.version, "a plugin came over the line, and is installed");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A plugin of three parts, as a hub has it.
+    struct Travels {
+        list: Vec<u8>,
+        plugin: Vec<u8>,
+        parts: Vec<Vec<u8>>,
+    }
+
+    fn travels() -> Travels {
+        let plugin: Vec<u8> = (0..PART_BYTES_MAX * 2 + 7).map(|at| (at % 251) as u8).collect();
+        let (parcel, parts) = Parcel::of(&plugin, Vec::new()).unwrap();
+        let parts = parts.into_iter().map(<[u8]>::to_vec).collect();
+        Travels { list: parcel.write(), plugin, parts }
+    }
+
+    fn keep(parcels: &mut Parcels, bytes: &[u8]) {
+        parcels.keep(Digest::of(bytes), bytes).unwrap();
+    }
+
+    #[test]
+    fn a_parcel_that_was_cut_is_gone_on_with_and_nothing_is_fetched_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let it = travels();
+        let list = Digest::of(&it.list);
+        let mut parcels = Parcels::open(folder.path());
+        parcels.begin(list).unwrap();
+        assert_eq!(parcels.wanted(), [list]);
+        keep(&mut parcels, &it.list);
+        assert_eq!(parcels.wanted().len(), 3);
+        keep(&mut parcels, &it.parts[1]);
+        // The agent dies; somebody left half of a part, and something else.
+        std::fs::write(folder.path().join(FOLDER).join(Digest::of(&it.parts[0]).hex()), &it.parts[0][..100]).unwrap();
+        std::fs::write(folder.path().join(FOLDER).join("rubbish"), "rubbish").unwrap();
+        let mut parcels = Parcels::open(folder.path());
+        parcels.begin(list).unwrap();
+        let wanted = parcels.wanted();
+        assert!(wanted.len() == 2 && !wanted.contains(&Digest::of(&it.parts[1])), "{wanted:?}");
+        assert!(!folder.path().join(FOLDER).join("rubbish").exists());
+        [&it.parts[0], &it.parts[2]].into_iter().for_each(|bytes| keep(&mut parcels, bytes));
+        assert!(parcels.is_whole());
+        let (plugin, signed) = parcels.join().unwrap();
+        assert!(plugin == it.plugin && signed.is_empty());
+        parcels.over();
+        assert!(!folder.path().join(FOLDER).exists(), "nothing is left of it");
+    }
+
+    #[test]
+    fn a_part_that_is_forged_or_too_large_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let it = travels();
+        let mut parcels = Parcels::open(folder.path());
+        parcels.begin(Digest::of(&it.list)).unwrap();
+        // Another list under its name, and one that is none.
+        parcels.keep(Digest::of(&it.list), b"{}").unwrap();
+        assert_eq!(parcels.wanted(), [Digest::of(&it.list)]);
+        keep(&mut parcels, &it.list);
+        let digest = Digest::of(&it.parts[0]);
+        parcels.keep(digest, &it.parts[1]).unwrap();
+        parcels.keep(digest, &it.parts[0][1..]).unwrap();
+        assert!(parcels.wanted().contains(&digest) && !parcels.path(digest).exists());
+        let large = vec![0; PART_BYTES_MAX + 1];
+        parcels.keep(Digest::of(&large), &large).unwrap();
+        assert!(!parcels.path(Digest::of(&large)).exists());
+        it.parts.iter().for_each(|bytes| keep(&mut parcels, bytes));
+        assert!(parcels.join().is_ok(), "the control");
+        // What lies on the disk is compared once more.
+        std::fs::write(parcels.path(digest), &it.parts[1]).unwrap();
+        assert!(parcels.join().is_err());
+    }
+}
