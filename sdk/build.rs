@@ -40,7 +40,7 @@ fn main() {
 
 /// `wit/` beside this file where the SDK is vendored into a plugin's project, else the repository's.
 fn wit_folder() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let own = root.join("wit");
     let folder = if own.is_dir() { own } else { root.join("../wit") };
     folder.canonicalize().expect("wit/ is beside the SDK's Cargo.toml or beside its folder")
