@@ -42,21 +42,21 @@ fn fleet(json: bool) -> anyhow::Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The simulator. Of the whole workspace, so that what it shares with the others is built once.
+/// The simulator, by itself: it needs no sandbox, which is most of what there is to build.
 pub(crate) fn simulator() -> anyhow::Result<PathBuf> {
-    let [simulator] = built(&["--bin", "simulator"], ["simulator"])?;
+    let [simulator] = built(&["--package", "simulator", "--bin", "simulator"], ["simulator"])?;
     Ok(simulator)
 }
 
 /// `remit` and the bench, in one build: they share nearly everything.
 fn build() -> anyhow::Result<[PathBuf; 2]> {
-    built(&["--bin", "remit", "--bench", "bench"], ["remit", "bench"])
+    built(&["--workspace", "--bin", "remit", "--bench", "bench"], ["remit", "bench"])
 }
 
-/// Where these are, once these targets of the workspace are built.
+/// Where these are, once these targets are built.
 fn built<const N: usize>(targets: &[&str], names: [&str; N]) -> anyhow::Result<[PathBuf; N]> {
     let mut cargo = cargo_command();
-    cargo.args(["build", "--release", "--workspace"]).args(targets);
+    cargo.args(["build", "--release"]).args(targets);
     cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let output = cargo.output().with_context(|| format!("cannot start {}", shown(&cargo)))?;
     if !output.status.success() {
