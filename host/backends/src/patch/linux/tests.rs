@@ -150,6 +150,19 @@ async fn the_same_install_asked_for_again_takes_the_running_one_over() {
     assert_eq!(find(&results[0].attributes, "adopted-from"), None);
 }
 
+/// The processes that one has started, once it has: dpkg says that it configures before it starts the script.
+#[expect(clippy::disallowed_methods, reason = "a test looks for processes")]
+async fn children_of(process: &str) -> String {
+    for _ in 0..500 {
+        let found = std::process::Command::new("pgrep").args(["-P", process]).output().unwrap();
+        if found.status.success() {
+            return String::from_utf8(found.stdout).unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{process} starts nothing");
+}
+
 #[tokio::test]
 async fn an_install_that_is_killed_half_way_is_reported_and_repaired() {
     let root = Root::new();
@@ -158,9 +171,9 @@ async fn an_install_that_is_killed_half_way_is_reported_and_repaired() {
     let holder = source(&parts).await.locked_by.unwrap();
     let pid = holder.trim_start_matches("apt-get (pid ").trim_end_matches(')');
     // dpkg and the script go too, as they would when the machine loses its power.
-    let children = must(&["pgrep", "-P", pid]);
+    let children = children_of(pid).await;
     let dpkg = children.trim();
-    let scripts = must(&["pgrep", "-P", dpkg]);
+    let scripts = children_of(dpkg).await;
     must(&[&["kill", "-9", pid, dpkg], &scripts.split_whitespace().collect::<Vec<_>>()[..]].concat());
     root.write("go", "");
 
