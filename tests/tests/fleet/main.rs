@@ -104,7 +104,7 @@ impl Site {
         let config = self.machine.folder("config").join("agent.toml");
         let (orders, state) = (self.machine.folder("orders"), self.machine.state());
         let text = format!(
-            "orders = {orders:?}\nrun-dir = {state:?}\n[metrics]\nlisten = \"unix:{}/metrics.sock\"\n[log]\nformat = \"stderr\"\n",
+            "orders = {orders:?}\nrun-dir = {state:?}\n[metrics]\nlisten = \"unix:{}/metrics.sock\"\n[log]\nformat = \"stderr\"\nlevel = \"debug\"\n",
             state.display()
         );
         fs::write(&config, text).unwrap();
@@ -122,7 +122,7 @@ impl Site {
 
     fn log(&self) -> String {
         let read = |half: &str| fs::read_to_string(self.machine.folder("config").join(half)).unwrap_or_default();
-        format!("executor:\n{}\nnetwork:\n{}", read("executor"), read("network"))
+        format!("{:?}\nexecutor:\n{}\nnetwork:\n{}", self.status(), read("executor"), read("network"))
     }
 
     fn status(&self) -> Option<Value> {
