@@ -10,6 +10,7 @@ use crate::fail;
 
 /// The same for what only its owner may read, from its first byte on.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there are no modes elsewhere"))]
     let mut options = new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

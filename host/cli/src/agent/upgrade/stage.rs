@@ -42,11 +42,7 @@ impl std::error::Error for Refusals {}
 
 /// Who released what an order wants, where that lies here, whole, and may take the place of what runs.
 pub(in crate::agent) fn staged(order: &Order, client: &Name, trust: &Trust, now: Time) -> Result<Name, Missing> {
-    staged_at(&Place::default(), order, client, trust, now)
-}
-
-fn staged_at(place: &Place, order: &Order, client: &Name, trust: &Trust, now: Time) -> Result<Name, Missing> {
-    let folder = place.folder_of(&order.plugin.version);
+    let folder = Place::default().folder_of(&order.plugin.version);
     let signed = std::fs::read(folder.join(RELEASE)).ok().and_then(|text| Signed::from_text(&text).ok());
     let signed = signed.ok_or(Missing::NotHere)?;
     let wanted = order.upgrade.as_ref().map(|it| it.release);
@@ -77,22 +73,12 @@ pub(in crate::agent) fn stage(
     packed: &[u8],
     signed: &[Signed],
     client: &Name,
-    (trust, now): (&Trust, Time),
-) -> anyhow::Result<()> {
-    stage_at(&Place::default(), order, packed, signed, client, (trust, now))
-}
-
-fn stage_at(
-    place: &Place,
-    order: &Order,
-    packed: &[u8],
-    signed: &[Signed],
-    client: &Name,
-    (trust, now): (&Trust, Time),
+    trust: &Trust,
+    now: Time,
 ) -> anyhow::Result<()> {
     let release = signed.iter().find(|it| it.kind() == Ok(Kind::Release)).context("no release came with it")?;
     let released = believed(release, order, client, trust, now).map_err(Refusals)?;
-    let folder = place.folder_of(&order.plugin.version);
+    let folder = Place::default().folder_of(&order.plugin.version);
     std::fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
     unpack(packed, &folder.join(PROGRAM), &released).with_context(|| format!("{}", folder.display()))?;
     let path = folder.join(RELEASE);

@@ -212,7 +212,7 @@ impl Executor {
             let about = about.with_context(|| format!("{digest} is what no order names"))?;
             tokio::task::block_in_place(|| match (about.upgrade, &believed) {
                 (None, _) => install(&about.plugin, plugin, &signed, &self.context),
-                (Some(_), Some((client, trust))) => upgrade::stage(about, &plugin, &signed, client, (trust, now)),
+                (Some(_), Some((client, trust))) => upgrade::stage(about, &plugin, &signed, client, trust, now),
                 (Some(_), None) => bail!("nobody says whose device this is"),
             })
         });
