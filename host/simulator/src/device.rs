@@ -275,7 +275,8 @@ impl Device {
 
     /// Runs what begins and has its plugin; what stands is put where it is looked at by the clock.
     async fn run_open(&mut self, line: &dyn Line, now_ms: u64, visit: &mut Visit) -> Result<(), Trouble> {
-        for begun in std::mem::take(&mut self.open) {
+        let mut open = VecDeque::from(std::mem::take(&mut self.open));
+        while let Some(begun) = open.pop_front() {
             // The hub took it back, or the order came without the document that signs it.
             let Some(order) = self.documents.get(&begun.document).cloned() else { continue };
             if begun.body.standing.is_some() {
@@ -284,7 +285,16 @@ impl Device {
                 self.standing.extend(standing.map(|it| (it.begun.order, it)));
                 continue;
             }
-            match self.carried(line, &begun).await? {
+            let carried = match self.carried(line, &begun).await {
+                Ok(carried) => carried,
+                // It begins when its plugin can be fetched.
+                Err(trouble) => {
+                    self.open.push(begun);
+                    self.open.extend(open);
+                    return Err(trouble);
+                }
+            };
+            match carried {
                 None if Time::from_ms(now_ms) < begun.body.expires && self.member.inbox().names(&begun.document) => {
                     visit.is_waiting = true;
                     self.open.push(begun);
@@ -299,10 +309,15 @@ impl Device {
     async fn run_standing(&mut self, line: &dyn Line, now_ms: u64, visit: &mut Visit) -> Result<(), Trouble> {
         let orders: Vec<Digest> = self.standing.keys().copied().collect();
         for order in orders {
+            let fetched = match self.standing.get(&order) {
+                Some(Standing { carried: None, begun, .. }) => {
+                    let begun = begun.clone();
+                    self.carried(line, &begun).await?
+                }
+                _ => None,
+            };
             let Some(mut standing) = self.standing.remove(&order) else { continue };
-            if standing.carried.is_none() {
-                standing.carried = self.carried(line, &standing.begun).await?;
-            }
+            standing.carried = standing.carried.or(fetched);
             let due = standing.due(now_ms, self.paused.contains(&order));
             if let Some(carried) = &standing.carried {
                 for _ in 0..due {
