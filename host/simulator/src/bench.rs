@@ -275,6 +275,7 @@ pub async fn measure(
         told(&format!(
             "every result durable in {durable_s:.1} s (the order on its way after {sent_s:.1}); of processor time {hub_cpu_ms_each:.2} ms each of the hub, {device_cpu_ms:.2} of the device"
         ));
+        counts.troubles().iter().for_each(|(why, times)| told(&format!("{times} times so far: {why}")));
         counted(&tess, digest, devices).await?;
         // As long after the last one as it takes connections to end: each order meets devices at rest.
         sleep(patience.settle).await;
@@ -303,6 +304,7 @@ pub async fn measure(
             shown_away = shown_away.max(all.iter().filter(|it| it.presence == "offline").count());
         }
     }
+    counts.troubles().iter().for_each(|(why, times)| told(&format!("{times} times in all: {why}")));
     Ok(Measured {
         devices,
         joined_s,

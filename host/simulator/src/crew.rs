@@ -31,6 +31,9 @@ const SOON: Duration = Duration::from_secs(10);
 /// The most bytes of an answer to who joins: the root in it has at most half as many.
 const JOINED_BYTES_MAX: usize = 96 << 10;
 
+/// So many kinds of trouble are told apart.
+const TROUBLES_MAX: usize = 32;
+
 /// What is played.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -82,8 +85,7 @@ pub struct Counts {
     pub told: AtomicU64,
     /// Messages that the hub has on its disk.
     pub delivered: AtomicU64,
-    /// What went wrong and was tried again.
-    pub troubles: AtomicU64,
+    troubles: Mutex<BTreeMap<String, u64>>,
     gave_up: Mutex<Option<String>>,
     stands: Mutex<BTreeMap<u32, Stands>>,
 }
@@ -122,6 +124,18 @@ impl Counts {
     /// Why devices gave up, if any did.
     pub fn why(&self) -> Option<String> {
         self.gave_up.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What went wrong and was tried again, and how often.
+    pub fn troubles(&self) -> BTreeMap<String, u64> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn trouble(&self, trouble: &Trouble) {
+        let mut all = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = trouble.to_string();
+        let is_told = all.len() < TROUBLES_MAX || all.contains_key(&told);
+        *all.entry(if is_told { told } else { "other things".to_owned() }).or_default() += 1;
     }
 
     /// What each device came to, by its number.
@@ -191,7 +205,7 @@ async fn live(shared: Arc<Shared>, number: u32) {
                 return;
             }
             Err(NotJoined::Trouble(trouble)) => {
-                shared.counts.troubles.fetch_add(1, Ordering::Relaxed);
+                shared.counts.trouble(&trouble);
                 let Some(after) = backoff.after(&trouble) else {
                     shared.counts.gave_up(trouble.to_string());
                     return;
@@ -237,7 +251,7 @@ async fn stay(shared: &Shared, (number, known): (u32, &[Url]), device: &mut Devi
                 if std::mem::take(&mut is_connected) {
                     shared.counts.connected.fetch_sub(1, Ordering::Relaxed);
                 }
-                shared.counts.troubles.fetch_add(1, Ordering::Relaxed);
+                shared.counts.trouble(&trouble);
                 let after = backoff.after(&trouble).unwrap_or(WAIT);
                 sleep(after.min(shared.plan.again.unwrap_or(after))).await;
                 // Its other addresses are tried in turn.

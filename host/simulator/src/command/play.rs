@@ -117,9 +117,10 @@ async fn play(plan: Plan, for_s: Option<u64>) -> anyhow::Result<ExitCode> {
             of(&counts.runs),
             of(&counts.mutations),
             of(&counts.delivered),
-            of(&counts.troubles)
+            counts.troubles().values().sum::<u64>()
         );
         if is_ended {
+            counts.troubles().iter().for_each(|(why, times)| eprintln!("{times} times: {why}"));
             if let Some(why) = counts.why() {
                 eprintln!("{why}");
             }
