@@ -318,6 +318,24 @@ fn an_order_runs_once_with_a_plugin_that_travels_and_its_result_is_the_device_s(
 }
 
 #[test]
+fn whoever_asks_all_the_time_holds_nothing_up() {
+    let mut site = Site::new();
+    let parcel = travels(&mut site);
+    site.join(&site.token).expect(0);
+    site.assign();
+    let _halves = site.start();
+    // It begins in two seconds, and nothing else has the agent look by then.
+    let (order, signed) = site.order(&parcel.about, |_| ());
+    site.post(&[&signed], &parcel, &[]);
+    let began = Instant::now();
+    while site.hub.said("result").is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", site.log());
+        assert!(site.status().is_some());
+    }
+    assert_eq!(site.results(1)[0].report().order, order);
+}
+
+#[test]
 fn what_stands_goes_on_while_the_hub_is_away_and_ends_when_it_is_taken_back() {
     let mut site = Site::new();
     let parcel = travels(&mut site);

@@ -15,6 +15,7 @@ mod traces;
 mod upgrading;
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -178,11 +179,16 @@ impl Inbox {
     async fn next(
         &mut self,
         wake_ms: Option<i64>,
-        at_latest: Option<Duration>,
+        at_latest: Option<Instant>,
         now_ms: i64,
     ) -> anyhow::Result<Happened> {
         let [terminate, interrupt] = &mut self.stop;
-        let wait = tokio::time::sleep(at_latest.unwrap_or(Duration::from_secs(86_400)));
+        let wait = async {
+            match at_latest {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => pending().await,
+            }
+        };
         Ok(tokio::select! {
             Some(happened) = self.happened.recv() => happened,
             Some(noticed) = self.notices.recv() => Happened::Noticed(Box::new(noticed)),
@@ -209,10 +215,16 @@ impl Executor {
     /// Works until it is told to end.
     pub(crate) async fn work(mut self, supervisor: &Supervisor) -> anyhow::Result<()> {
         supervisor.ready();
+        let mut looks = None;
         loop {
             let wake_ms = self.wake_ms;
-            let at_latest = self.at_latest(supervisor);
-            let happened = self.inbox.next(wake_ms, at_latest, self.now_ms()).await?;
+            // Whatever happens meanwhile puts off nothing that is due.
+            let in_time = self.at_latest(supervisor).map(|left| Instant::now() + left);
+            looks = looks.into_iter().chain(in_time).min();
+            let happened = self.inbox.next(wake_ms, looks, self.now_ms()).await?;
+            if matches!(happened, Happened::Time) {
+                looks = None;
+            }
             supervisor.alive();
             let is_reload = matches!(happened, Happened::Reload);
             if is_reload {
