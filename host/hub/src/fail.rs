@@ -14,8 +14,8 @@ pub const POINTS: [&str; 7] = [
 /// Those that a restore passes. A test kills one at each of them.
 pub const OF_RESTORE: [&str; 2] = ["restore.before-change", "restore.after-change"];
 
-/// Dies here where `REMIT_FAIL_POINT` names this point, as [`store::fail::point`] has it. Release builds do not look.
+/// Dies here where `REMIT_FAIL_POINT` names this point, as [`durable::fail::point`] has it. Release builds do not look.
 pub(crate) fn point(name: &'static str) {
     debug_assert!(POINTS.contains(&name) || OF_RESTORE.contains(&name), "`{name}` is not in fail::POINTS");
-    store::fail::die_at(name);
+    durable::fail::die_at(name);
 }

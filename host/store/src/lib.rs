@@ -10,7 +10,6 @@ mod connections;
 mod decisions;
 mod documents;
 mod error;
-pub mod fail;
 mod holder;
 mod log;
 mod purge;
@@ -20,7 +19,6 @@ mod schema;
 mod spool;
 #[cfg(test)]
 mod tests;
-pub mod whole;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -31,6 +29,7 @@ use commit::Queue;
 use connections::{Disk, Generation, Writer};
 pub use decisions::{Decided, Decision};
 pub use documents::{Document, Expected, NotWritten, Value, Write};
+pub use durable::{fail, whole};
 pub use error::Error;
 use holder::Holders;
 pub use log::{Make, Rework, RunLog};
