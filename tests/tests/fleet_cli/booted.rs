@@ -1,16 +1,17 @@
 //! The same day where each of them is a machine: a hub and three devices, each booted, with an address of its own, and the agent
-//! installed as anybody installs it.
+//! installed as anybody installs it. In the end the agents are replaced.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
 
+use serde_json::Value;
 use tests::network::address;
 use tests::remit::Ran;
-use tests::{Host, Msp, Remit, Root, built, need_root};
+use tests::{Host, Msp, Remit, Root, built, need_root, releases};
 
-use super::scenario;
+use super::scenario::{self, Day};
 use super::world::{self, DEVICES, TECHNICIANS, World};
 
 const REMIT: &str = "/usr/local/bin/remit";
@@ -20,6 +21,10 @@ const FOLDER: &str = "/var/lib/remit-hub";
 
 /// What plugins may write, on each device.
 const WORK: &str = "/srv/work";
+
+/// The next version, and one after it that ends at once where it is to work.
+const GOOD: &str = "0.1.1";
+const BAD: &str = "0.1.2";
 
 struct Booted {
     msp: Msp,
@@ -38,6 +43,7 @@ impl Booted {
         let msp = Msp::new();
         world::seat(&msp, &TECHNICIANS);
         let approvals = world::plugins(&msp);
+        release(&msp);
         let compiler = world::compiled();
         let compiled = world::compiled_files(&compiler);
         let signed: Vec<&str> =
@@ -90,6 +96,39 @@ impl Booted {
     }
 }
 
+/// Both versions, each signed by who releases.
+fn release(msp: &Msp) {
+    releases::next(built::remit(), GOOD, &msp.folder.join(GOOD));
+    releases::failing(BAD, &msp.folder.join(BAD));
+    for version in [GOOD, BAD] {
+        let file = format!("{version}.statement");
+        msp.write(&file, &releases::statement(&msp.folder.join(version), version, |_| ()));
+        msp.ok(&["sign", &file, "--key", world::RELEASES]);
+    }
+}
+
+/// All agents become the next version, one first; the one after that is put back where it was to be the first, and no other has it.
+fn upgrade(day: &Day<'_>) {
+    let order = |version: &str| {
+        let how = ["--where", "true", "--rings", "1,100%", "--soak", "1s", "--max-failures", "0%", "--yes"];
+        let made = day.json("tess", &[&["fleet", "upgrade", version][..], &how].concat());
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let last = day.watch(&order(GOOD)).expect(0).lines().pop().unwrap();
+    assert_eq!((last["state"].as_str(), &last["rings"][1]["well"]), (Some("done"), &2.into()), "{last}");
+    day.wait("the hub is told what runs", |day| {
+        day.ok("tom", &["device", "list", "--output", "json"]).stdout.matches(GOOD).count() >= DEVICES
+    });
+    let bad = order(BAD);
+    let mut stood = Value::Null;
+    day.wait("the first is put back", |day| {
+        stood = day.status("tom", &bad);
+        stood["rings"][0]["badly"] == 1
+    });
+    assert_eq!((&stood["rings"][1]["state"], &stood["state"]), (&"waiting".into(), &"running".into()), "{stood}");
+    assert!(stood["rings"][1]["waits"].as_str().unwrap().contains("1 of ring 1 failed, at most 0 may"), "{stood}");
+}
+
 fn url() -> String {
     format!("https://{}:8443", address(1))
 }
@@ -137,9 +176,12 @@ impl World for Booted {
 fn a_day_of_a_fleet_on_booted_hosts() {
     let mut world = Booted::new(need_root!());
     let day = scenario::play(&mut world);
+    upgrade(&day);
     drop(day);
-    // Nobody but the hub has its key, and what is installed stays so.
     for device in &world.devices {
+        let status = device.run(&[REMIT, "--output", "json", "agent", "status"]);
+        assert_eq!(serde_json::from_str::<Value>(&status).unwrap()["version"], GOOD, "{status}");
+        // What is installed stays so.
         device.run(&[REMIT, "agent", "install", "--check"]);
     }
 }

@@ -8,8 +8,9 @@ use tests::remit::Ran;
 
 use super::world::{COMPONENT, DEVICES, World};
 
-/// An agent that was without a network tries again after some seconds, and here everything shares few cores.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// An agent that was without a network tries again after some seconds, and one that is replaced is looked at for some; and here
+/// everything shares few cores.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The day, and who is in it.
 pub(crate) struct Day<'a> {

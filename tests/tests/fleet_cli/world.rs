@@ -39,18 +39,22 @@ pub(crate) trait World {
     fn log(&self) -> String;
 }
 
-/// Has these have technicians' seats for all clients, in a roster that is signed and not taken by anybody yet.
-pub(crate) fn seat(msp: &Msp, holders: &[&str]) {
-    holders.iter().for_each(|holder| msp.make_key(holder));
-    let seat = |holder: &&str| {
+/// Who releases agents, and orders nothing.
+pub(crate) const RELEASES: &str = "ray";
+
+/// Has these have technicians' seats for all clients, and one more who releases, in a roster that is signed and not taken by anybody
+/// yet.
+pub(crate) fn seat(msp: &Msp, technicians: &[&str]) {
+    let seat = |(list, holder): (&str, &str)| {
+        msp.make_key(holder);
         let time = "from = \"2020-01-01T00:00:00Z\"\nuntil = \"2050-01-01T00:00:00Z\"\n";
         let key = msp.public(holder);
-        format!(
-            "[[technicians]]\nholder = \"{holder}\"\nkey = \"{key}\"\n{time}clients = [\"*\"]\nclass-max = \"L4\"\n"
-        )
+        format!("[[{list}]]\nholder = \"{holder}\"\nkey = \"{key}\"\n{time}clients = [\"*\"]\nclass-max = \"L4\"\n")
     };
+    let technicians = technicians.iter().map(|holder| ("technicians", *holder));
+    let seats: String = technicians.chain([("releases", RELEASES)]).map(seat).collect();
     let roster = msp.roster().replace("serial = 1", "serial = 2");
-    msp.write("roster.toml", &(roster + &holders.iter().map(seat).collect::<String>()));
+    msp.write("roster.toml", &(roster + &seats));
     msp.ok(&["roster", "make", "roster.toml", "--key", "ann"]);
     msp.ok(&["sign", "roster.statement", "--key", "ben"]);
 }
