@@ -114,6 +114,8 @@ pub enum Taken {
     New,
     /// It was durable already.
     Known,
+    /// It is durable, and what it changes is not what is there: all of that is to be said.
+    WantsWhole,
     /// Another one is there under its key. It is sent again under a new spool.
     Differs,
 }

@@ -312,7 +312,7 @@ impl Ask<'_> {
 
     /// What comes to the same if it was heard the first time. A token that was made twice would be a conflict.
     fn may_be_asked_again(&self) -> bool {
-        self.method != Method::POST || matches!(self.target, "/v1/documents" | "/v1/parts")
+        self.method != Method::POST || matches!(self.target, "/v1/documents" | "/v1/parts" | "/v1/query")
     }
 }
 

@@ -45,6 +45,9 @@ pub struct Listed {
     pub facts: Map<String, Value>,
     /// `online`, `offline`, or `unknown` where nobody listened for long enough.
     pub presence: String,
+    /// When it last said how it is, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_ms: Option<u64>,
 }
 
 /// A device that the hub tells of, as far as it can be one.
@@ -112,7 +115,7 @@ impl Client {
             let shown: Shown = self.get(&target(&path, &[])).await?;
             let facts = shown.facts.into_iter().map(|it| (it.name, it.value)).collect();
             let presence = shown.presence.unwrap_or_else(|| "unknown".to_owned());
-            return Ok(Listed { device: shown.device, facts, presence });
+            return Ok(Listed { device: shown.device, facts, presence, seen_ms: shown.seen_ms });
         }
         let is_it = |it: &Listed| {
             (named.len() >= 8 && it.device.device.starts_with(named))
@@ -141,6 +144,8 @@ struct Shown {
     device: Row,
     facts: Vec<Fact>,
     presence: Option<String>,
+    #[serde(default, rename = "seen-ms")]
+    seen_ms: Option<u64>,
 }
 
 impl Listed {

@@ -14,6 +14,7 @@ mod hub_file;
 mod inventory;
 mod kept;
 mod outcome;
+mod query;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -31,5 +32,6 @@ pub use inventory::{Chosen, Listed, Row as DeviceRow, Seen, Undecided};
 pub use outcome::{
     About, Claimed, Counted, Failures, OrderRow, Outcome, ResultRow, RingShown, RolloutShown, Shown, Verified,
 };
+pub use query::Answer;
 pub use ticket::Row as TicketRow;
 pub use token::{NewToken, Row as TokenRow, seed};

@@ -12,7 +12,9 @@ mod member;
 mod parcel;
 mod reach;
 mod ring;
+mod rows;
 mod sync;
+pub mod tables;
 mod tally;
 mod target;
 
@@ -26,6 +28,7 @@ pub use member::{Came, Member, NotTold, Signing, Told};
 pub use parcel::{BadParcel, PARCEL_BYTES_MAX, PART_BYTES_MAX, Parcel};
 pub use reach::{Reach, WATCHED_MS};
 pub use ring::{BadRings, Drawn, Proof, RING_DEVICES_MAX, RINGS_MAX, Rings, Tree, sample};
+pub use rows::{Cells, Changed, Checked, Did, ROWS_BYTES_MAX, ROWS_MAX, Rows};
 pub use sync::{Difference, Inventory, NotTaken};
 pub use tally::{Comes, Counters, Ended, NOT_MEANT, Tally};
 pub use target::{Answer, Target};

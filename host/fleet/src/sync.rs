@@ -54,13 +54,15 @@ pub enum NotTaken {
         said: Digest,
     },
     /// Larger than any device's.
-    #[error("it has {bytes} bytes: at most {FACTS_BYTES_MAX} are taken")]
+    #[error("it has {bytes} bytes: at most {most} are taken")]
     TooLarge {
         /// Its size.
         bytes: usize,
+        /// What is taken at most.
+        most: usize,
     },
     /// Not of this form.
-    #[error("it is no difference of facts: {problem}")]
+    #[error("it is no difference: {problem}")]
     NotRead {
         /// Why.
         problem: String,
@@ -138,7 +140,7 @@ impl Inventory {
     fn check(&self) -> Result<(), NotTaken> {
         let bytes = serde_json::to_vec(&self.0).map_or(usize::MAX, |it| it.len());
         if bytes > FACTS_BYTES_MAX {
-            return Err(NotTaken::TooLarge { bytes });
+            return Err(NotTaken::TooLarge { bytes, most: FACTS_BYTES_MAX });
         }
         let problem = match () {
             () if self.0.len() > SECTIONS_MAX => format!("more than {SECTIONS_MAX} sections"),
@@ -153,7 +155,7 @@ impl Difference {
     /// Reads what a device sent.
     pub fn read(bytes: &[u8]) -> Result<Self, NotTaken> {
         if bytes.len() > FACTS_BYTES_MAX {
-            return Err(NotTaken::TooLarge { bytes: bytes.len() });
+            return Err(NotTaken::TooLarge { bytes: bytes.len(), most: FACTS_BYTES_MAX });
         }
         serde_json::from_slice(bytes).map_err(|error| NotTaken::NotRead { problem: error.to_string() })
     }

@@ -99,6 +99,8 @@ impl From<rusqlite::Error> for Error {
     fn from(source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            // A technician's query took what there is (`db::query`), and is over in a moment.
+            Some(ErrorCode::OutOfMemory) => Self::Busy { after_s: 1 },
             Some(ErrorCode::OperationInterrupted) => Self::TooSlow { limit_ms: crate::db::READ_MS_MAX },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { why: source.to_string() },
             _ => Self::Sqlite(source),

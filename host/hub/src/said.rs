@@ -29,6 +29,8 @@ enum More {
     Ticket(Ticket),
     Notification(Notification),
     Facts(Facts),
+    Rows(fleet::Changed),
+    Checked(fleet::Checked),
 }
 
 /// The body of a message of the kind `ticket`.
@@ -74,6 +76,8 @@ impl Said {
             "facts" if message.body.len() <= FACTS_BYTES_MAX => {
                 serde_json::from_slice(&message.body).ok().map(More::Facts)
             }
+            "inventory" => fleet::Changed::read(&message.body).ok().map(More::Rows),
+            "inventory-check" => fleet::Checked::read(&message.body).ok().map(More::Checked),
             _ => None,
         };
         let new = NewMessage {
@@ -94,46 +98,55 @@ impl Said {
     /// Keeps it. What came before makes no second ticket either.
     pub(crate) fn keep(&self, change: &Change<'_>, held: &Held, device: &str, now_ms: u64) -> Result<Ack, Error> {
         let taken = match change.append(held, device, &self.new, now_ms)? {
-            Kept::New => Taken::New,
+            Kept::New if self.is_taken(change, held, device, now_ms)? => Taken::New,
+            Kept::New => Taken::WantsWhole,
             Kept::Known => Taken::Known,
             Kept::Differs => Taken::Differs,
         };
-        if taken == Taken::New {
-            match &self.more {
-                More::Nothing => {}
-                More::Ticket(it) => {
-                    change.open_ticket(held, (device, &it.key), (&it.title, &it.body), now_ms)?;
-                }
-                More::Facts(it) => it.take(change, held, device, now_ms)?,
-                More::Notification(it) => {
-                    change.notify(held, device, &it.key, &it.body, now_ms)?;
-                }
-            }
-        }
         Ok(Ack { spool: self.message.spool, sequence: self.message.sequence, taken })
+    }
+
+    /// Makes of it what is to be made. Not so where it changes what is not here: then what was here stays until all of it comes.
+    fn is_taken(&self, change: &Change<'_>, held: &Held, device: &str, now_ms: u64) -> Result<bool, Error> {
+        match &self.more {
+            More::Nothing => {}
+            More::Ticket(it) => {
+                change.open_ticket(held, (device, &it.key), (&it.title, &it.body), now_ms)?;
+            }
+            More::Notification(it) => {
+                change.notify(held, device, &it.key, &it.body, now_ms)?;
+            }
+            More::Facts(it) => {
+                change.saw(held, device, now_ms)?;
+                return it.take(change, held, device, now_ms);
+            }
+            More::Rows(it) => return change.take_rows(held, device, it, now_ms),
+            More::Checked(it) => return change.has_rows(held, device, it, now_ms),
+        }
+        Ok(true)
     }
 }
 
 impl Facts {
-    /// Takes it, if it applies to what is here and comes to what it says; else the device and the hub do not mean the same, and
-    /// what was here stays until all of it comes.
-    fn take(&self, change: &Change<'_>, held: &Held, device: &str, now_ms: u64) -> Result<(), Error> {
+    /// Takes it, if it applies to what is here and comes to what it says; else the device and the hub do not mean the same.
+    fn take(&self, change: &Change<'_>, held: &Held, device: &str, now_ms: u64) -> Result<bool, Error> {
         let known = change.facts(device)?;
         let digest = |facts: &Map<String, Value>| Digest::of_json(&Value::Object(facts.clone()));
         if self.before.is_some_and(|before| before != digest(&known)) {
-            return Ok(());
+            return Ok(false);
         }
         let mut after = if self.before.is_some() { known.clone() } else { Map::new() };
         after.extend(self.set.clone());
         self.gone.iter().for_each(|name| drop(after.remove(name)));
         if digest(&after) != self.after || after.len() > FACTS_MAX {
-            return Ok(());
+            // What does not come to what it says as a whole does so no better the next time.
+            return Ok(self.before.is_none());
         }
         let gone = known.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), None));
         let gone: Vec<(String, Option<Value>)> = gone.collect();
         let all: Vec<(String, Option<Value>)> =
             after.into_iter().map(|(name, value)| (name, Some(value))).chain(gone).collect();
-        change.put_facts(held, device, &all, now_ms).map(|_| ())
+        change.put_facts(held, device, &all, now_ms).map(|_| true)
     }
 }
 

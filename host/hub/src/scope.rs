@@ -25,6 +25,14 @@ impl Scope {
         Self(Names::All)
     }
 
+    /// Of a scope these clients alone, if all of them are within it.
+    pub(crate) fn of_these(whole: &Self, clients: &[String]) -> Result<Self, Error> {
+        let wrong = |error: trust::NotAName| Error::Invalid(vec![error.to_string()]);
+        let names = clients.iter().map(|client| client.parse().map_err(wrong)).collect::<Result<Vec<Name>, _>>()?;
+        names.iter().try_for_each(|name| whole.hold(name).map(drop))?;
+        Ok(Self(Names::These(names)))
+    }
+
     /// As the names of clients, with `*` for all.
     pub(crate) fn names(&self) -> Vec<String> {
         self.0.clone().into()

@@ -126,6 +126,7 @@ impl Msp {
             modes: vec![Mode::Detect, Mode::DryRun, Mode::Enforce],
             publishers: names("remit"),
             never: Vec::new(),
+            people: trust::statement::People::Masked,
         };
         signed(self.created(), &policy, &[if client == "acme" { "cleo" } else { "gil" }])
     }

@@ -43,6 +43,9 @@ struct Shown {
     facts: Vec<Fact>,
     /// `online`, `offline`, or `unknown` where nobody listened for long enough to say.
     presence: String,
+    /// When it last said how it is, in milliseconds since 1970; left out where it never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_ms: Option<u64>,
 }
 
 /// What a device wrote down about a run.
@@ -62,7 +65,11 @@ async fn list(call: Call<Which, Nothing>) -> Result<Paged<Device>, Error> {
 async fn show(call: Call<Nothing, Nothing>) -> Result<Shown, Error> {
     let name = call.part("device").to_owned();
     let presence = inventory::word(call.hub().presence(&name));
-    call.read(move |view| Ok(Shown { device: view.device(&name)?, facts: view.facts(&name)?, presence })).await
+    call.read(move |view| {
+        let (device, facts, seen_ms) = (view.device(&name)?, view.facts(&name)?, view.seen_ms(&name)?);
+        Ok(Shown { device, facts, presence, seen_ms })
+    })
+    .await
 }
 
 async fn changes(call: Call<Page, Nothing>) -> Result<Paged<FactChange>, Error> {

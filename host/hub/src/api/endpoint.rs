@@ -16,10 +16,10 @@ use serde_json::{Map, Value};
 
 use super::limit::Rate;
 use super::problem::Problem;
-use crate::db::{Change, NewEntry, View};
+use crate::db::{Answer, Change, NewEntry, View};
 use crate::hub::Asker;
 use crate::scope::Held;
-use crate::{Error, Hub};
+use crate::{Error, Hub, Scope};
 
 /// The most bytes of a body where nothing else is said: all that is no document.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -219,6 +219,16 @@ impl<Q, B> Call<Q, B> {
     ) -> Result<T, Error> {
         let (hub, scope) = (Arc::clone(&self.hub), self.asker()?.scope.clone());
         tokio::task::spawn_blocking(move || hub.db.read(&scope, read)).await.unwrap_or(Err(Error::Lost))
+    }
+
+    /// Answers SQL with what whoever asks may see, of these clients alone where some are named.
+    pub(crate) async fn query(&self, sql: String, clients: &[String]) -> Result<Answer, Error> {
+        let whole = &self.asker()?.scope;
+        let scope = if clients.is_empty() { whole.clone() } else { Scope::of_these(whole, clients)? };
+        let (hub, of) = (Arc::clone(&self.hub), Arc::clone(&self.hub));
+        let presence = move |device: &str| crate::word(&of.presence(device));
+        let asked = tokio::task::spawn_blocking(move || hub.db.queries.ask(&scope, &sql, presence));
+        asked.await.unwrap_or(Err(Error::Lost))
     }
 
     /// Writes rows of a client of whoever asks, and that they did, together.

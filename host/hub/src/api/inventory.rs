@@ -45,6 +45,9 @@ struct Listed {
     facts: Map<String, Value>,
     /// `online`, `offline`, or `unknown` where nobody listened for long enough to say.
     presence: String,
+    /// When it last said how it is, in milliseconds since 1970; left out where it never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_ms: Option<u64>,
 }
 
 /// As it stands in an answer.
@@ -60,16 +63,17 @@ async fn list(call: Call<Which, Nothing>) -> Result<Paged<Listed>, Error> {
             let Paged { items, next } = view.devices(client.as_deref(), &page)?;
             let with_facts = |device: Device| {
                 let facts = view.facts(&device.device)?.into_iter().map(|it| (it.name, it.value)).collect();
-                Ok((device, facts))
+                let seen_ms = view.seen_ms(&device.device)?;
+                Ok((device, facts, seen_ms))
             };
-            let items =
-                items.into_iter().map(with_facts).collect::<Result<Vec<(Device, Map<String, Value>)>, Error>>()?;
+            let items = items.into_iter().map(with_facts);
+            let items = items.collect::<Result<Vec<(Device, Map<String, Value>, Option<u64>)>, Error>>()?;
             Ok(Paged { items, next })
         })
         .await?;
-    let listed = found.items.into_iter().map(|(device, facts)| {
+    let listed = found.items.into_iter().map(|(device, facts, seen_ms)| {
         let presence = word(call.hub().presence(&device.device));
-        Listed { device, facts, presence }
+        Listed { device, facts, presence, seen_ms }
     });
     Ok(Paged { items: listed.collect(), next: found.next })
 }

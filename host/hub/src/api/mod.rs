@@ -16,6 +16,7 @@ mod openapi;
 mod orders;
 mod parts;
 mod problem;
+mod query;
 mod rollouts;
 mod serve;
 mod sessions;
@@ -55,6 +56,7 @@ fn endpoints(limits: &Limits) -> Vec<Endpoint> {
         clients::endpoints(),
         devices::endpoints(),
         inventory::endpoints(),
+        query::endpoints(),
         tokens::endpoints(),
         orders::endpoints(),
         rollouts::endpoints(),

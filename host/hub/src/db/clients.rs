@@ -179,6 +179,9 @@ impl Change<'_> {
         let others =
             "DELETE FROM document_client WHERE digest IN (SELECT digest FROM document_client WHERE client = ?1)";
         self.0.execute(others, params![client])?;
+        // While it is known whose it is.
+        let rows = "DELETE FROM held WHERE number IN (SELECT number FROM holder WHERE client = ?1)";
+        self.0.execute(rows, params![client])?;
         for (table, seen) in TABLES {
             if matches!(seen, Seen::OfClient | Seen::OfClientOrHub) {
                 self.0.execute(&format!("DELETE FROM {table} WHERE client = ?1"), params![client])?;

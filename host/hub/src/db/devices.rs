@@ -120,7 +120,12 @@ impl Change<'_> {
             let empty = "UPDATE mailbox SET client = ?2, revision = revision + 1, bytes = x'' WHERE device = ?1";
             self.0.execute(empty, params![device, held.client()])?;
             self.0.execute("DELETE FROM named WHERE device = ?1", params![device])?;
-            self.0.execute("UPDATE fact SET client = ?2 WHERE device = ?1", params![device, held.client()])?;
+            // Its rows may tell what the next client lets nobody tell. It is asked for them anew.
+            self.drop_rows(device)?;
+            for table in ["fact", "holder"] {
+                let text = format!("UPDATE {table} SET client = ?2 WHERE device = ?1");
+                self.0.execute(&text, params![device, held.client()])?;
+            }
         }
         self.0.execute("DELETE FROM tag WHERE device = ?1", params![device])?;
         let mut insert = self.0.prepare_cached("INSERT INTO tag VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
@@ -139,7 +144,7 @@ impl Change<'_> {
         for table in ["mailbox", "named", "stale"] {
             self.0.execute(&format!("DELETE FROM {table} WHERE device = ?1"), params![device])?;
         }
-        Ok(())
+        self.drop_rows(device)
     }
 
     /// Whose a device is, unless it is retired.

@@ -61,6 +61,12 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// When a device last said how it is, in milliseconds since 1970.
+    pub(crate) fn seen_ms(&self, device: &str) -> Result<Option<u64>, Error> {
+        let mut query = self.0.prepare_cached("SELECT seen_ms FROM holder WHERE device = ?1")?;
+        Ok(query.query_row(params![device], |row| row.get(0)).optional()?.map(count))
+    }
+
     /// What changed on a device, the oldest first.
     pub(crate) fn fact_changes(&self, device: &str, page: &Page) -> Result<Paged<FactChange>, Error> {
         let text = "SELECT number, name, before, after, at_ms FROM fact_change

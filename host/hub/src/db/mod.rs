@@ -14,10 +14,12 @@ mod mailboxes;
 mod orders;
 mod page;
 mod parts;
+mod query;
 mod reached;
 mod readers;
 mod results;
 mod rollouts;
+mod rows;
 mod schema;
 mod seats;
 mod stale;
@@ -48,6 +50,7 @@ pub use page::{Page, Paged};
 pub(crate) use parts::NewPart;
 #[cfg(test)]
 pub(crate) use parts::PARTS_BYTES_MAX;
+pub(crate) use query::{AT_ONCE_MAX as QUERIES_AT_ONCE_MAX, Answer, Queries};
 pub(crate) use readers::{READ_MS_MAX, READERS_MAX, Readers, View};
 pub use results::{Counted, ResultRow};
 pub(crate) use results::{Kept, LoggedRow, NewMessage, NewResult};
@@ -74,6 +77,8 @@ pub(crate) struct Db {
     file: PathBuf,
     writer: Writer,
     readers: Readers,
+    /// For what technicians ask in words of their own.
+    pub(crate) queries: Queries,
 }
 
 impl Db {
@@ -82,7 +87,12 @@ impl Db {
         let file = folder.join(FILE);
         let mut connection = connect(&file)?;
         schema::bring_up(&mut connection)?;
-        Ok(Self { writer: Writer::start(connection)?, readers: Readers::open(&file)?, file })
+        Ok(Self {
+            writer: Writer::start(connection)?,
+            readers: Readers::open(&file)?,
+            queries: Queries::open(&file)?,
+            file,
+        })
     }
 
     /// Has something written, all or nothing, together with what others want at the same time. Durable when the answer comes.

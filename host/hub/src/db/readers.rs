@@ -23,8 +23,14 @@ const WAIT: Duration = Duration::from_millis(500);
 /// So long a query may take: the largest listing of 10,000 devices takes a tenth of it.
 pub(crate) const READ_MS_MAX: u64 = 2_000;
 
-/// The clock is looked at after so many steps of SQLite's machine: some 50 microseconds.
-const STEPS: i32 = 1_000;
+/// The clock is looked at after so many steps of SQLite's machine: some 5 microseconds, unless a step works on a long text.
+const STEPS: i32 = 100;
+
+/// What a reader is let do; the first is what the views begin with that may read tables.
+pub(super) type Rules = fn(&str, &AuthContext<'_>) -> Authorization;
+
+/// Whether a query has had its time.
+pub(super) type IsLate = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Those that have nothing to do.
 pub(crate) struct Readers {
@@ -39,6 +45,7 @@ struct Reader {
     deadline_ms: Arc<AtomicU64>,
     started: Instant,
     guard: String,
+    rules: Rules,
 }
 
 /// What a scope shows, as long as one query after another sees the same state.
@@ -46,8 +53,24 @@ pub(crate) struct View<'a>(pub(super) &'a Connection);
 
 impl Readers {
     pub(crate) fn open(file: &std::path::Path) -> Result<Self, Error> {
-        let readers = (0..READERS_MAX).map(|_| Reader::open(file)).collect::<Result<_, _>>()?;
+        Self::with(file, READERS_MAX, authorize, |connection, guard, _| Ok(connection.execute_batch(&shadows(guard))?))
+    }
+
+    /// So many, which may do no more than this, each made ready before it is kept to any scope.
+    pub(super) fn with(
+        file: &std::path::Path,
+        count: usize,
+        rules: Rules,
+        ready: impl Fn(&Connection, &str, &IsLate) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let readers = (0..count).map(|_| Reader::open(file, rules, &ready)).collect::<Result<_, _>>()?;
         Ok(Self { idle: Mutex::new(readers), freed: Condvar::new() })
+    }
+
+    #[cfg(test)]
+    pub(super) fn guards(&self) -> Vec<String> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.iter().map(|reader| reader.guard.clone()).collect()
     }
 
     /// Reads what is committed, all of it as it was at one moment. It waits for no commit.
@@ -56,6 +79,16 @@ impl Readers {
         scope: &Scope,
         most_ms: Option<u64>,
         read: impl FnOnce(&View<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.read_guarded(scope, most_ms, |view, _| read(view))
+    }
+
+    /// The same for whoever must know what the views begin with that may read tables.
+    pub(super) fn read_guarded<T>(
+        &self,
+        scope: &Scope,
+        most_ms: Option<u64>,
+        read: impl FnOnce(&View<'_>, &str) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.freed.wait_timeout_while(idle, WAIT, |idle| idle.is_empty());
@@ -84,25 +117,31 @@ impl Drop for Lent<'_> {
 }
 
 impl Reader {
-    fn open(file: &std::path::Path) -> Result<Self, Error> {
+    fn open(
+        file: &std::path::Path,
+        rules: Rules,
+        ready: impl Fn(&Connection, &str, &IsLate) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let mut connection =
             Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "trusted_schema", false)?;
         let guard = format!("scoped_{}", hex::encode(rand::random::<[u8; 16]>()));
-        connection.execute_batch(&views(&guard))?;
+        connection.execute_batch(&guards(&guard))?;
         let (started, deadline_ms) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
         let deadline = Arc::clone(&deadline_ms);
-        let is_late = move || started.elapsed().as_millis() > u128::from(deadline.load(Ordering::Relaxed));
-        connection.progress_handler(STEPS, Some(is_late))?;
-        Ok(Self { connection, scope: None, deadline_ms, started, guard })
+        let is_late: IsLate =
+            Arc::new(move || started.elapsed().as_millis() > u128::from(deadline.load(Ordering::Relaxed)));
+        ready(&connection, &guard, &is_late)?;
+        connection.progress_handler(STEPS, Some(move || is_late()))?;
+        Ok(Self { connection, scope: None, deadline_ms, started, guard, rules })
     }
 
     fn read<T>(
         &mut self,
         scope: &Scope,
         most_ms: Option<u64>,
-        read: impl FnOnce(&View<'_>) -> Result<T, Error>,
+        read: impl FnOnce(&View<'_>, &str) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if self.scope.as_ref() != Some(scope) {
             // Nothing is seen where this fails half way.
@@ -114,7 +153,7 @@ impl Reader {
         let deadline_ms = most_ms.map_or(u64::MAX, |most_ms| now_ms.saturating_add(most_ms));
         self.deadline_ms.store(deadline_ms, Ordering::Relaxed);
         let transaction = self.connection.unchecked_transaction()?;
-        let done = read(&View(&transaction));
+        let done = read(&View(&transaction), &self.guard);
         drop(transaction);
         self.deadline_ms.store(u64::MAX, Ordering::Relaxed);
         done
@@ -129,14 +168,14 @@ impl Reader {
             transaction.execute("INSERT INTO temp.in_scope VALUES (?1)", params![name])?;
         }
         transaction.commit()?;
-        let guard = self.guard.clone();
-        self.connection.authorizer(Some(move |context: AuthContext<'_>| authorize(&guard, &context)))?;
+        let (guard, rules) = (self.guard.clone(), self.rules);
+        self.connection.authorizer(Some(move |context: AuthContext<'_>| rules(&guard, &context)))?;
         Ok(())
     }
 }
 
 /// A reader reads; and tables only through the view that keeps it to its scope.
-fn authorize(guard: &str, context: &AuthContext<'_>) -> Authorization {
+pub(super) fn authorize(guard: &str, context: &AuthContext<'_>) -> Authorization {
     let is_guard = context.accessor.is_some_and(|it| it.starts_with(guard));
     match context.action {
         AuthAction::Read { .. } if is_guard => Authorization::Allow,
@@ -155,34 +194,45 @@ fn authorize(guard: &str, context: &AuthContext<'_>) -> Authorization {
     }
 }
 
-/// Two views a table: the one that is asked, and the one that may read.
-fn views(guard: &str) -> String {
+/// The clients of the scope, and of each table a view that may read it.
+fn guards(guard: &str) -> String {
     let mut text = "CREATE TEMP TABLE in_scope (client TEXT PRIMARY KEY) WITHOUT ROWID;".to_owned();
-    let has = |column: &str| {
-        format!("({column} IN (SELECT client FROM temp.in_scope) OR '*' IN (SELECT client FROM temp.in_scope))")
-    };
     let of_none_but = |digest: &str| {
-        let has = has("of.client");
-        format!("NOT EXISTS (SELECT 1 FROM main.document_client AS of WHERE of.digest = {digest} AND NOT {has})")
+        let of = is_seen("of.client");
+        format!("NOT EXISTS (SELECT 1 FROM main.document_client AS of WHERE of.digest = {digest} AND NOT {of})")
     };
     for (table, seen) in TABLES {
         let rows = match seen {
-            Seen::OfClient => has("it.client"),
+            Seen::OfClient => is_seen("it.client"),
             Seen::OfClients => of_none_but("it.digest"),
             Seen::OfParts => format!(
                 "EXISTS (SELECT 1 FROM main.part AS of WHERE of.digest = it.digest AND {})
                 OR EXISTS (SELECT 1 FROM main.rollout_part AS made WHERE made.part = it.digest AND {})",
-                has("of.client"),
+                is_seen("of.client"),
                 of_none_but("made.digest")
             ),
+            Seen::OfHolders => {
+                format!("it.number IN (SELECT of.number FROM main.holder AS of WHERE {})", is_seen("of.client"))
+            }
             Seen::OfClientOrHub => {
-                format!("(it.client IS NOT NULL AND {}) OR '*' IN (SELECT client FROM temp.in_scope)", has("it.client"))
+                let of = is_seen("it.client");
+                format!("(it.client IS NOT NULL AND {of}) OR '*' IN (SELECT client FROM temp.in_scope)")
             }
             Seen::ByAll => "1".to_owned(),
             Seen::ByNobody => continue,
         };
         text += &format!("CREATE TEMP VIEW {guard}_{table} AS SELECT it.* FROM main.{table} AS it WHERE {rows};");
-        text += &format!("CREATE TEMP VIEW {table} AS SELECT * FROM temp.{guard}_{table};");
     }
     text
+}
+
+/// Of each table a view of its name, which is what a query gets.
+fn shadows(guard: &str) -> String {
+    let seen = TABLES.into_iter().filter(|(_, seen)| *seen != Seen::ByNobody);
+    seen.map(|(table, _)| format!("CREATE TEMP VIEW {table} AS SELECT * FROM temp.{guard}_{table};")).collect()
+}
+
+/// Whether the client of this column is one of the scope.
+pub(super) fn is_seen(column: &str) -> String {
+    format!("({column} IN (SELECT client FROM temp.in_scope) OR '*' IN (SELECT client FROM temp.in_scope))")
 }

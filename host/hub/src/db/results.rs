@@ -48,6 +48,9 @@ pub struct ResultRow {
     pub signed: String,
 }
 
+/// What of messages is state and no history: rows of tables are kept as rows, and the log says that they came.
+const STATE: [&str; 2] = ["inventory", "inventory-check"];
+
 /// A message that came.
 #[derive(Clone, Debug)]
 pub(crate) struct NewMessage {
@@ -217,7 +220,8 @@ impl Change<'_> {
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (device, spool, sequence) DO NOTHING";
         let mut insert = self.0.prepare_cached(text)?;
         let (sequence, now) = (ms(new.sequence), ms(now_ms));
-        let row = params![held.client(), device, new.spool, sequence, new.kind, digest, now, new.body];
+        let body = if STATE.contains(&new.kind.as_str()) { &[] } else { new.body.as_slice() };
+        let row = params![held.client(), device, new.spool, sequence, new.kind, digest, now, body];
         if insert.execute(row)? == 0 {
             let text =
                 "SELECT kind = ?4 AND digest = ?5 FROM message WHERE device = ?1 AND spool = ?2 AND sequence = ?3";

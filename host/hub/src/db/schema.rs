@@ -114,6 +114,18 @@ const FIRST: &str = "
     );
     CREATE INDEX fact_change_by_device ON fact_change (device, number);
     CREATE INDEX fact_change_by_client ON fact_change (client, at_ms);
+    CREATE TABLE holder (
+        number INTEGER PRIMARY KEY, device TEXT NOT NULL UNIQUE, client TEXT NOT NULL, seen_ms INTEGER NOT NULL,
+        since_ms INTEGER NOT NULL, changes INTEGER NOT NULL
+    );
+    CREATE INDEX holder_by_client ON holder (client);
+    CREATE TABLE item (
+        item INTEGER PRIMARY KEY, client TEXT NOT NULL, name TEXT NOT NULL, digest BLOB NOT NULL, cells TEXT NOT NULL,
+        UNIQUE (client, digest)
+    );
+    CREATE INDEX item_by_client ON item (client, name);
+    CREATE TABLE held (number INTEGER NOT NULL, item INTEGER NOT NULL, PRIMARY KEY (number, item)) WITHOUT ROWID;
+    CREATE INDEX held_by_item ON held (item, number);
     CREATE TABLE ticket (
         number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
         state TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, times INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
@@ -146,6 +158,8 @@ pub(crate) enum Seen {
     OfClientOrHub,
     /// The bytes of parts that somebody within the scope handed over, or that an order is made of that the scope shows.
     OfParts,
+    /// What devices of clients within the scope hold.
+    OfHolders,
     /// By nobody who asks: the hub's own.
     ByNobody,
     /// By everybody: it says nothing of any client.
@@ -153,7 +167,7 @@ pub(crate) enum Seen {
 }
 
 /// Every table, and who sees what of it. A test fails where one is missing.
-pub(crate) const TABLES: [(&str, Seen); 28] = [
+pub(crate) const TABLES: [(&str, Seen); 31] = [
     ("setting", Seen::ByNobody),
     ("client", Seen::OfClient),
     ("site", Seen::OfClient),
@@ -178,6 +192,9 @@ pub(crate) const TABLES: [(&str, Seen); 28] = [
     ("message", Seen::OfClient),
     ("fact", Seen::OfClient),
     ("fact_change", Seen::OfClient),
+    ("holder", Seen::OfClient),
+    ("held", Seen::OfHolders),
+    ("item", Seen::OfClient),
     ("ticket", Seen::OfClient),
     ("notification", Seen::OfClient),
     ("audit", Seen::ByAll),

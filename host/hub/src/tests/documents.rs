@@ -55,6 +55,7 @@ async fn a_document_of_another_client_is_not_handed_over() {
         modes: vec![model::Mode::Detect],
         publishers: super::names(&["*"]),
         never: Vec::new(),
+        people: trust::statement::People::Masked,
     };
     let policy = signed("2026-11-01T00:00:00Z", &policy, &["ann"]);
     let of_globex = world.hub.put_document(policy.clone(), &asker("gus", &["globex"])).await;

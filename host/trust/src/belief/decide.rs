@@ -7,8 +7,11 @@ use serde::{Serialize, Serializer};
 
 use super::authority::{Role, above};
 use super::{Approved, Document, Trust, in_time};
-use crate::statement::{Approval, Plugin, Seat, Standing};
+use crate::statement::{Approval, People, Plugin, Seat, Standing};
 use crate::{Name, Names, Refusal, Signed, Time};
+
+/// The interface of plugins that reveals people: a client who gives it to nobody tells nobody of them either.
+const PEOPLE: &str = "device-people";
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
@@ -260,6 +263,23 @@ impl Trust {
         match (reviewer, refusals.is_empty()) {
             (Ok(reviewer), true) => Ok(Found { approval, reviewer, grants }),
             _ => Err(refusals),
+        }
+    }
+
+    /// What a device of this client tells of people. Who forbids it is heard also past their policy's end; who allows it is not. As
+    /// long as nobody signed whose it is, nobody knows who might forbid it.
+    pub fn people(&self, client: Option<&Name>, now: Time) -> People {
+        let Some(client) = client else { return People::Never };
+        let Some(policy) = self.policies.get(client.as_str()) else { return People::Masked };
+        if self.by_client(policy).is_err() {
+            return People::Masked;
+        }
+        let body = &policy.read.body;
+        let is_never = body.never.iter().any(|it| it == PEOPLE);
+        match body.people {
+            _ if is_never => People::Never,
+            People::Shown if in_time("the policy", policy, now).is_err() || now >= body.expires => People::Masked,
+            said => said,
         }
     }
 

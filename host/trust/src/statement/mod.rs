@@ -40,7 +40,7 @@ pub use key::Rotation;
 pub use order::{Gate, Order, OrderedPlugin, Ring, Upgrade};
 pub use pause::Pause;
 pub use plugin::{Form, Plugin};
-pub use policy::Policy;
+pub use policy::{People, Policy};
 pub use release::{AgentRelease, PROGRAM_BYTES_MAX};
 pub use result::Report;
 pub use revocation::{End, Revocation};

@@ -24,6 +24,28 @@ pub struct Policy {
     /// Interfaces that nobody gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub never: Vec<String>,
+    /// What its devices tell the hub of people.
+    #[serde(default, skip_serializing_if = "People::is_masked")]
+    pub people: People,
+}
+
+/// What devices tell the hub of people: of accounts, and of who is logged in. Where nobody says otherwise, that there are some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum People {
+    /// Nothing.
+    Never,
+    /// How many there are and since when, with pseudonyms that each device makes for itself.
+    #[default]
+    Masked,
+    /// Who they are.
+    Shown,
+}
+
+impl People {
+    fn is_masked(&self) -> bool {
+        *self == Self::Masked
+    }
 }
 
 impl Statement for Policy {

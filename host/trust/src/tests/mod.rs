@@ -8,6 +8,7 @@ mod hardware;
 mod indexes;
 mod on_its_way;
 mod openssh;
+mod people;
 mod samples;
 mod scene;
 mod standing;

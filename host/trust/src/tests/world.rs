@@ -152,6 +152,7 @@ impl World {
             modes,
             publishers: names(&["remit"]),
             never: Vec::new(),
+            people: crate::statement::People::Masked,
         };
         Self {
             root: Made::new(root, "2026-01-01T00:00:00Z", &["ann", "ben"]),

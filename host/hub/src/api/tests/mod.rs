@@ -1,6 +1,7 @@
 //! Every endpoint, with a row of what it is asked, and what is tried on each of them.
 
 mod document;
+mod query;
 mod table;
 
 use std::sync::Arc;

@@ -67,6 +67,9 @@ fn rows() -> Vec<Row> {
             format!("/v1/devices/{}/records/{}", device(), model::Digest::of(ACME.as_bytes()))
         }, nothing, OK, MISSING),
         row("GET", "/v1/inventory", || "/v1/inventory?client=acme&limit=10".into(), nothing, OK, OK),
+        row("POST", "/v1/query", || "/v1/query".into(), |_| json!({
+            "sql": "SELECT * FROM devices UNION ALL SELECT *, 1, 2, 3, 4, 5 FROM deb_packages"
+        }), OK, OK),
         row("GET", "/v1/tokens", || "/v1/tokens".into(), nothing, OK, OK),
         row("GET", "/v1/documents", || "/v1/documents?kind=policy".into(), nothing, OK, OK),
         row("GET", "/v1/documents/{digest}", || format!("/v1/documents/{}", order()), nothing, OK, MISSING),

@@ -3,6 +3,7 @@
 mod chain;
 mod forgets;
 mod keeps;
+mod queries;
 mod schema;
 mod scoped;
 
@@ -134,6 +135,11 @@ pub(crate) fn one_of_everything(change: &Change<'_>, client: &str) -> Result<(),
     change.append(&held, &device, &message(2, "record", None), 2_000)?;
     change.put_facts(&held, &device, &[("os".to_owned(), Some(json!(secret)))], 2_000)?;
     change.put_facts(&held, &device, &[("os".to_owned(), Some(json!([secret])))], 3_000)?;
+    let package = [("name".to_owned(), json!(secret))].into();
+    let rows = fleet::Rows::of([package]).unwrap();
+    for part in rows.since("deb_packages", None) {
+        assert!(change.take_rows(&held, &device, &part, 3_000)?);
+    }
     change.open_ticket(&held, (&device, "disk"), (&secret, &secret), 3_000)?;
     assert!(change.notify(&held, &device, "told", &secret, 3_000)?);
     let actor = Actor::Technician(secret.clone(), secret.clone());

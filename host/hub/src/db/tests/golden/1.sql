@@ -96,6 +96,18 @@ CREATE TABLE fact_change (
     );
 CREATE INDEX fact_change_by_device ON fact_change (device, number);
 CREATE INDEX fact_change_by_client ON fact_change (client, at_ms);
+CREATE TABLE holder (
+        number INTEGER PRIMARY KEY, device TEXT NOT NULL UNIQUE, client TEXT NOT NULL, seen_ms INTEGER NOT NULL,
+        since_ms INTEGER NOT NULL, changes INTEGER NOT NULL
+    );
+CREATE INDEX holder_by_client ON holder (client);
+CREATE TABLE item (
+        item INTEGER PRIMARY KEY, client TEXT NOT NULL, name TEXT NOT NULL, digest BLOB NOT NULL, cells TEXT NOT NULL,
+        UNIQUE (client, digest)
+    );
+CREATE INDEX item_by_client ON item (client, name);
+CREATE TABLE held (number INTEGER NOT NULL, item INTEGER NOT NULL, PRIMARY KEY (number, item)) WITHOUT ROWID;
+CREATE INDEX held_by_item ON held (item, number);
 CREATE TABLE ticket (
         number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
         state TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, times INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
@@ -173,11 +185,17 @@ INSERT INTO fact_change VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d3
 INSERT INTO fact_change VALUES (2, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'os', '"secret-of-acme"', '["secret-of-acme"]', 3000);
 INSERT INTO fact_change VALUES (3, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'os', NULL, '"secret-of-globex"', 2000);
 INSERT INTO fact_change VALUES (4, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'os', '"secret-of-globex"', '["secret-of-globex"]', 3000);
+INSERT INTO holder VALUES (1, '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'acme', 3000, 3000, 1);
+INSERT INTO holder VALUES (2, '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'globex', 3000, 3000, 1);
+INSERT INTO item VALUES (1, 'acme', 'deb_packages', X'9D079D418BDB74388CF239D0B96874DD', '{"name":"secret-of-acme"}');
+INSERT INTO item VALUES (2, 'globex', 'deb_packages', X'11891AC192D6417578024D50AA410447', '{"name":"secret-of-globex"}');
+INSERT INTO held VALUES (1, 1);
+INSERT INTO held VALUES (2, 2);
 INSERT INTO ticket VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'disk', 'open', 'secret-of-acme', 'secret-of-acme', 1, 3000, 3000);
 INSERT INTO ticket VALUES (2, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'disk', 'open', 'secret-of-globex', 'secret-of-globex', 1, 3000, 3000);
 INSERT INTO notification VALUES (1, 'acme', '822b33ad87c148a0a20a5ba7cd5ebcaa68d36a18e7aad165554903f52ca82757', 'told', 'secret-of-acme', 3000);
 INSERT INTO notification VALUES (2, 'globex', '5bc1a08d28e40fe79ca3ecb077b3bd14ff00df9bad0c4a0d74ecd0805ecf0b1f', 'told', 'secret-of-globex', 3000);
-INSERT INTO audit VALUES (1, 3000, 'tested', 'sha256:765841787977621ba8002bca3f68991c34eb1d96de547283975fc22b5bb40c85', 'none', 'sha256:6f92d9221e4c705dab48e8b2e5b7f83e20c1af7681a41a1088cd3c3a414f212d');
-INSERT INTO audit VALUES (2, 3000, 'tested', 'sha256:1c502c7fb33419b2371f91b07c49253aa5acf5dcc1fbd046ba4337828bd6c7cb', 'sha256:6f92d9221e4c705dab48e8b2e5b7f83e20c1af7681a41a1088cd3c3a414f212d', 'sha256:68bfd54f43da7b0eea22603fe2c1dac4161359a8b75fcc46888fd4acbb8d9f8a');
-INSERT INTO audit_detail VALUES (1, 'acme', 'technician secret-of-acme secret-of-acme', '1b10dd86183998622f99ce0f10949417', '{"text":"secret-of-acme"}');
-INSERT INTO audit_detail VALUES (2, 'globex', 'technician secret-of-globex secret-of-globex', 'c4892e7d579ba3adc5e3771f4fd6fa56', '{"text":"secret-of-globex"}');
+INSERT INTO audit VALUES (1, 3000, 'tested', 'sha256:b8915ea5a3b55939456d78adedc2b7e50a336941e30dfb003099fcf29dd4f51d', 'none', 'sha256:4bd1919c718801a46bdaaf84fab7855b08e87c33f2bbcdfda1883af9df7a461e');
+INSERT INTO audit VALUES (2, 3000, 'tested', 'sha256:859003e7798f44f52e429cec2c1ec305e9bd7f62ad8de8b3f792449be75eb847', 'sha256:4bd1919c718801a46bdaaf84fab7855b08e87c33f2bbcdfda1883af9df7a461e', 'sha256:4546485f8876a31a96338456d688c88c9ace2d0c3f42971d93e9a8932ecf09e0');
+INSERT INTO audit_detail VALUES (1, 'acme', 'technician secret-of-acme secret-of-acme', '0b8e06b156c8252269250be2c6abe9f6', '{"text":"secret-of-acme"}');
+INSERT INTO audit_detail VALUES (2, 'globex', 'technician secret-of-globex secret-of-globex', '785d062f4a22d54f42412bef89c64dc0', '{"text":"secret-of-globex"}');
