@@ -122,6 +122,22 @@ pub(crate) fn listed<T: Tabled>(rows: &[T], value: &impl Serialize, context: &Co
     Ok(())
 }
 
+/// Rows whose columns nobody knows before, in the form that was asked for. A cell is one line: a device may have written anything.
+#[cfg(target_os = "linux")]
+pub(crate) fn grid(columns: &[String], rows: Vec<Vec<String>>, context: &Context) {
+    if context.is_csv {
+        let line = |cells: &[String]| cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(",");
+        text(&[line(columns)].into_iter().chain(rows.iter().map(|row| line(row))).collect::<Vec<_>>().join("\n"));
+        return;
+    }
+    let mut builder = tabled::builder::Builder::default();
+    builder.push_record(columns.iter().map(|it| one_line(it).into_owned()));
+    rows.iter().for_each(|row| builder.push_record(row.iter().map(|it| one_line(it).into_owned())));
+    let mut table = builder.build();
+    table.with(Style::blank()).with(Modify::new(Rows::first()).with(Alignment::left()));
+    text(&table.to_string());
+}
+
 /// Rows as RFC 4180 has them, but for how lines end: as everywhere here. What a device wrote is text: a spreadsheet computes none of it.
 #[cfg(target_os = "linux")]
 pub(crate) fn csv<T: Tabled>(rows: &[T]) -> String {

@@ -1,5 +1,6 @@
 //! A device in a fleet: it joins, gets orders over its line, does each once, and tells what became of it in results that it signs.
 
+mod asked;
 mod desk;
 mod hostile;
 mod moved;
@@ -43,6 +44,8 @@ struct Site {
     documents: Vec<Signed>,
     tess: Signer,
     counter: u64,
+    /// The system that its agent manages, where that is not the machine itself.
+    root: Option<std::path::PathBuf>,
 }
 
 impl Site {
@@ -65,7 +68,7 @@ impl Site {
         let hub = Hub::start(&root);
         let token = Token::new(trust.pin(), hub.authority, &[7; 32]);
         let machine = tests::msp::compiled();
-        Self { msp, machine, hub, token, trust, documents: vec![roster], tess, counter: 0 }
+        Self { msp, machine, hub, token, trust, documents: vec![roster], tess, counter: 0, root: None }
     }
 
     fn join(&self, token: &Token) -> Ran {
@@ -109,8 +112,11 @@ impl Site {
         );
         fs::write(&config, text).unwrap();
         let start = |half: &str| {
-            let args = ["agent", "run", "--half", half, "--config", config.to_str().unwrap()];
-            let mut command = self.machine.command(&args);
+            let mut command = self.machine.command(&["agent", "run", "--half", half, "--config"]);
+            command.arg(&config);
+            if let Some(root) = &self.root {
+                command.arg("--root").arg(root);
+            }
             let log =
                 fs::File::options().create(true).append(true).open(self.machine.folder("config").join(half)).unwrap();
             Half(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
@@ -314,7 +320,7 @@ fn an_order_runs_once_with_a_plugin_that_travels_and_its_result_is_the_device_s(
     let mut chain = Chain::default();
     results.iter().for_each(|it| assert_eq!(chain.follow(it), Ok(true)));
     assert!(!site.hub.wait_for("facts", 1).is_empty());
-    assert_eq!(site.status().unwrap()["hub"]["to-say"], 0);
+    assert!(wait_for(|| site.status().unwrap()["hub"]["to-say"] == 0), "{}", site.log());
 }
 
 #[test]

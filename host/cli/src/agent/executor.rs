@@ -90,6 +90,8 @@ enum Happened {
     NotDown(String),
     /// What the device says of itself.
     Facts(Box<::fleet::Facts>),
+    /// What its tables have.
+    Tables(Vec<member::FoundTable>),
 }
 
 /// The executor, at work.
@@ -141,6 +143,7 @@ pub(crate) struct Executor {
     facts_asked: member::FactsAsked,
     /// The run that replaces the agent, where one does.
     upgrading: Upgrading,
+    tables: member::Tables,
     _listening: Listening,
     _lock: std::fs::File,
 }
@@ -291,6 +294,7 @@ impl Executor {
                 self.step(Input::Looked);
                 self.look_at_fleet_in_time();
                 self.look_at_facts(false);
+                self.look_at_tables(false);
                 self.look_at_said();
             }
             Happened::Reload => self.reload(),
@@ -298,6 +302,7 @@ impl Executor {
             Happened::People(people) => self.people_counted(people),
             Happened::NotDown(why) => self.not_down(why),
             Happened::Facts(facts) => self.facts_found(*facts),
+            Happened::Tables(found) => self.tables_found(found),
             Happened::Stop if self.stopping_since.is_some() => self.cancel_all(),
             Happened::Stop => {
                 tracing::info!("the agent is told to end: what is under way comes to its end");
@@ -327,6 +332,7 @@ impl Executor {
         if may_change {
             self.look_at_said();
             self.look_at_facts(true);
+            self.look_at_tables(true);
         }
         if outcome == Outcome::Suspended {
             self.ask_for_reboot();

@@ -26,6 +26,8 @@ mod orders;
 mod plugin;
 mod policy;
 #[cfg(target_os = "linux")]
+mod query;
+#[cfg(target_os = "linux")]
 mod release;
 mod replay;
 mod resume;
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Device(device::Command),
     #[cfg(target_os = "linux")]
+    Query(query::Args),
+    #[cfg(target_os = "linux")]
     #[command(subcommand)]
     Fleet(fleet::Command),
     #[cfg(target_os = "linux")]
@@ -137,7 +141,7 @@ impl Command {
     fn has_rows(&self) -> bool {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Token(_) | Self::Device(_) | Self::Fleet(_) | Self::Orders(_) => true,
+            Self::Token(_) | Self::Device(_) | Self::Query(_) | Self::Fleet(_) | Self::Orders(_) => true,
             _ => false,
         }
     }
@@ -175,6 +179,8 @@ impl Command {
             Self::Token(command) => token::run(&command, context).await,
             #[cfg(target_os = "linux")]
             Self::Device(command) => device::run(&command, context).await,
+            #[cfg(target_os = "linux")]
+            Self::Query(args) => query::run(&args, context).await,
             #[cfg(target_os = "linux")]
             Self::Fleet(command) => fleet::run(&command, context).await,
             #[cfg(target_os = "linux")]

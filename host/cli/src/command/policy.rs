@@ -21,7 +21,7 @@ pub(crate) struct Args {
 enum Command {
     /// Make a policy out of a description in TOML, and sign it with the client's key, or with those of the root
     Make {
-        /// `expires`, `client`, `class-max`, `modes`, `publishers`, and perhaps `never` with interfaces and `serial`
+        /// `expires`, `client`, `class-max`, `modes`, `publishers`, and perhaps `never` with interfaces, `people` (`never`, `masked`, `shown`) and `serial`
         file: PathBuf,
         #[command(flatten)]
         key: keys::SigningKey,

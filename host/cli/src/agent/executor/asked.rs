@@ -33,7 +33,9 @@ impl Executor {
             Ask::Joined => {
                 self.reopen_fleet();
                 self.place();
+                self.forget_tables();
                 self.tell_facts();
+                self.look_at_tables(true);
                 self.look_at_said();
                 self.promise().map(|()| Value::Null)
             }

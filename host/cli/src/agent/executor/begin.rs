@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::member::{FactsAsked, Fleet, Rows};
+use super::member::{FactsAsked, Fleet, Rows, Tables};
 use super::owner::{Known, Reading};
 use super::tidy::keep_tidy;
 use super::upgrading::Upgrading;
@@ -123,6 +123,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         hub_asked: None,
         facts_asked: FactsAsked::default(),
         upgrading: Upgrading::of_before(&context),
+        tables: Tables::default(),
         inbox: Inbox::new(inbox, asked, noticed, changes)?,
         context,
         _listening: listening,
@@ -132,6 +133,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
     executor.look_at_fleet();
     executor.reload();
     executor.tell_facts();
+    executor.look_at_tables(true);
     executor.look_at_said();
     for run in restored.under_way {
         executor.give_back(&run)?;

@@ -41,6 +41,7 @@ pub(super) struct Row {
     agent: String,
     state: String,
     presence: String,
+    seen: String,
 }
 
 impl From<&Listed> for Row {
@@ -56,6 +57,7 @@ impl From<&Listed> for Row {
             agent: facts.agent.map(|agent| agent.version).unwrap_or_default(),
             state: it.device.state.clone(),
             presence: it.presence.clone(),
+            seen: it.seen_ms.map(output::time).unwrap_or_default(),
         }
     }
 }

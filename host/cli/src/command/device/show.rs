@@ -1,5 +1,7 @@
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use crate::context::Context;
 use crate::output::{self, Format};
 use crate::technician::Desk;
@@ -24,10 +26,57 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             output::text(&format!("tags      {}", it.tags.join(" ")));
             output::text(&format!("state     {}, {}", it.state, found.presence));
             output::text(&format!("joined    {}", output::time(it.joined_ms)));
+            let seen = found.seen_ms.map_or_else(|| "it never said how it is".to_owned(), output::time);
+            output::text(&format!("seen      {seen}"));
             for (name, value) in &found.facts {
-                output::text(&format!("{name:<9} {value}"));
+                lines(name, value).iter().for_each(|line| output::text(&output::one_line(line)));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A fact for a person: of a list a line each.
+fn lines(name: &str, value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(all) if all.is_empty() => vec![format!("{name:<9} none")],
+        Value::Array(all) => {
+            let names = std::iter::once(name).chain(std::iter::repeat(""));
+            all.iter().zip(names).map(|(it, name)| format!("{name:<9} {}", said(it))).collect()
+        }
+        value => vec![format!("{name:<9} {}", said(value))],
+    }
+}
+
+/// In one line, without the marks of JSON; what is empty is left out.
+fn said(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(said).collect::<Vec<_>>().join(" "),
+        Value::Object(map) => {
+            let told = map.iter().map(|(name, value)| (name, said(value))).filter(|(_, value)| !value.is_empty());
+            told.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::lines;
+
+    #[test]
+    fn a_fact_is_read_without_knowing_json() {
+        assert_eq!(lines("hostname", &json!("web-1")), ["hostname  web-1"]);
+        assert_eq!(lines("os", &json!({ "name": "Debian", "kernel": "" })), ["os        name Debian"]);
+        let volumes = json!([{ "mount": "/", "free_pct": 9.5 }, { "mount": "/srv", "free_pct": 80.0 }]);
+        assert_eq!(
+            lines("volumes", &volumes),
+            ["volumes   free_pct 9.5, mount /", "          free_pct 80.0, mount /srv"]
+        );
+        assert_eq!(lines("volumes", &json!([])), ["volumes   none"]);
+    }
 }

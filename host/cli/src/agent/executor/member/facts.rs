@@ -111,8 +111,9 @@ impl Executor {
     }
 
     /// What changed is told; once a day all of it.
-    pub(in crate::agent::executor) fn facts_found(&mut self, facts: Facts) {
+    pub(in crate::agent::executor) fn facts_found(&mut self, mut facts: Facts) {
         self.facts_asked.is_under_way = false;
+        facts.packages = self.tables.packages();
         let Some(fleet) = &mut self.fleet else { return };
         let is_other = fleet.facts != facts;
         fleet.facts = facts;

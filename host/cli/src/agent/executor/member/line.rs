@@ -6,7 +6,7 @@ use ::fleet::{Came, Input, MAILBOX_BYTES_MAX, Mailbox};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bus::Ack;
+use bus::{Ack, Taken};
 use model::Digest;
 use serde_json::Value;
 use trust::statement::{self, Session};
@@ -273,6 +273,10 @@ impl Executor {
         let was_full = fleet.outbox.is_full();
         fleet.outbox.acked(acks, &self.machine.store, now_ms, &mut self.rows)?;
         fleet.has_news |= was_full && !fleet.outbox.is_full();
+        if acks.iter().any(|ack| ack.taken == Taken::WantsWhole) {
+            tracing::info!("the hub knows something else of this device than what was changed, and is told all of it");
+            self.whole_wanted();
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod outbox;
 mod parcels;
 mod rows;
 mod said;
+mod tables;
 mod told;
 mod upgrades;
 
@@ -40,6 +41,7 @@ pub(super) use facts::Asked as FactsAsked;
 use facts::facts;
 pub(super) use orders::Refusal;
 pub(in crate::agent) use rows::Rows;
+pub(super) use tables::{Found as FoundTable, Tables};
 pub(super) use upgrades::Wanted as WantedUpgrade;
 
 /// What `fleet::Member` keeps.
@@ -195,6 +197,7 @@ impl Executor {
             Err(error) => tracing::error!(error = format!("{error:#}"), "what is believed cannot be read"),
         }
         self.check_place();
+        self.look_at_signed();
     }
 
     /// What the agent's owner says of the device, and others signed otherwise, is said to nobody in vain.
