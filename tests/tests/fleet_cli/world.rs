@@ -9,8 +9,8 @@ use tests::{Msp, Remit, built, msp};
 /// How many devices there are.
 pub(crate) const DEVICES: usize = 3;
 
-/// The technicians; each is for all clients.
-pub(crate) const TECHNICIANS: [&str; 2] = ["tess", "tom"];
+/// The technicians: the first two are for all clients, the last for one.
+pub(crate) const TECHNICIANS: [&str; 3] = ["tess", "tom", "gus"];
 
 /// A plugin that is a component of its own, and only looks.
 pub(crate) const COMPONENT: &str = "disk-space";
@@ -42,14 +42,16 @@ pub(crate) trait World {
 /// Who releases agents, and orders nothing.
 pub(crate) const RELEASES: &str = "ray";
 
-/// Has these have technicians' seats for all clients, and one more who releases, in a roster that is signed and not taken by anybody
-/// yet.
+/// Has these have technicians' seats, `gus` for `globex` alone, and one more who releases, in a roster that is signed and not taken by
+/// anybody yet.
 pub(crate) fn seat(msp: &Msp, technicians: &[&str]) {
     let seat = |(list, holder): (&str, &str)| {
         msp.make_key(holder);
         let time = "from = \"2020-01-01T00:00:00Z\"\nuntil = \"2050-01-01T00:00:00Z\"\n";
-        let key = msp.public(holder);
-        format!("[[{list}]]\nholder = \"{holder}\"\nkey = \"{key}\"\n{time}clients = [\"*\"]\nclass-max = \"L4\"\n")
+        let (key, client) = (msp.public(holder), if holder == "gus" { "globex" } else { "*" });
+        format!(
+            "[[{list}]]\nholder = \"{holder}\"\nkey = \"{key}\"\n{time}clients = [\"{client}\"]\nclass-max = \"L4\"\n"
+        )
     };
     let technicians = technicians.iter().map(|holder| ("technicians", *holder));
     let seats: String = technicians.chain([("releases", RELEASES)]).map(seat).collect();
