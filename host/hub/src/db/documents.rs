@@ -124,10 +124,11 @@ impl View<'_> {
         if is_named {
             return self.file(file);
         }
-        // What plugins are made of is named by the orders that the mailbox has: it is the same for thousands of devices.
+        // What plugins are made of is named by the orders that the mailbox has: it is the same for thousands of devices. The plus
+        // keeps SQLite from looking through all seats of the client.
         let text = "SELECT 1 FROM rollout_part JOIN seat ON seat.digest = rollout_part.digest
             JOIN rollout ON rollout.digest = seat.digest AND rollout.state = 'running'
-            JOIN device ON device.device = seat.device AND device.client = seat.client AND device.state = 'member'
+            JOIN device ON device.device = seat.device AND device.client = +seat.client AND device.state = 'member'
             WHERE rollout_part.part = ?2 AND seat.device = ?1 LIMIT 1";
         let mut query = self.0.prepare_cached(text)?;
         match query.query_row(params![device, file], |_| Ok(())).optional()? {

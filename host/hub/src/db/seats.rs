@@ -79,7 +79,7 @@ impl View<'_> {
                 EXISTS (SELECT 1 FROM ring WHERE ring.digest = seat.digest)
             FROM seat JOIN rollout ON rollout.digest = seat.digest
             JOIN rollout_ring ON rollout_ring.digest = seat.digest AND rollout_ring.ring = seat.ring
-            JOIN device ON device.device = seat.device AND device.client = seat.client
+            JOIN device ON device.device = seat.device AND device.client = +seat.client
             WHERE seat.device = ?1 AND rollout.state = 'running' ORDER BY is_done, rollout.begun_ms, seat.digest";
         let mut query = self.0.prepare_cached(text)?;
         let rows = query.query_map(params![device], |row| {
