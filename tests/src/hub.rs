@@ -48,6 +48,17 @@ impl Hub {
         }
     }
 
+    /// Whether these bytes are anywhere in what it has in memory: also what it took out of TLS, and keeps no more.
+    pub fn has_in_memory(&self, bytes: &[u8]) -> bool {
+        crate::fleet::has_in_memory(self.child.id(), bytes)
+    }
+
+    /// As a power cut ends it.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// As a supervisor ends it.
     #[track_caller]
     pub fn stop(mut self) {

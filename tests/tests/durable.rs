@@ -38,6 +38,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ),
     ("host/cli/src/agent/install/step.rs", "remove", "done again by the next `uninstall`"),
     ("host/cli/src/agent/joined.rs", "forget", "done again by the next `leave`"),
+    ("host/cli/src/agent/joined.rs", "forget_device_key", "done again by the next `join --as-new`"),
     ("host/cli/src/agent/network/serve.rs", "listen", "a socket that nobody listens at any more"),
     ("host/cli/src/agent/upgrade/attempt.rs", "forget", "was told, and is told again where it stays"),
     ("host/cli/src/agent/upgrade/place.rs", "remove", "done again by the next `uninstall`"),

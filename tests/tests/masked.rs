@@ -2,16 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tests::echo::Echo;
 use tests::{Remit, remit};
 
 /// With what each form writes in another way.
@@ -48,63 +45,17 @@ fn forms() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A server with TLS that says back what it was told, in every form.
-struct Echo {
-    port: u16,
-    authority: String,
-    heard: Arc<Mutex<Vec<String>>>,
-}
-
-impl Echo {
-    fn start() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["127.0.0.1".to_owned()];
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        let (config, heard) = (Arc::new(config), Arc::<Mutex<Vec<String>>>::default());
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let echo =
-            Self { port: listener.local_addr().unwrap().port(), authority: authority.pem(), heard: Arc::clone(&heard) };
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let tls = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-                answer(rustls::StreamOwned::new(tls, stream.unwrap()), &heard);
-            }
-        });
-        echo
-    }
-}
-
-fn answer(stream: rustls::StreamOwned<rustls::ServerConnection, std::net::TcpStream>, heard: &Mutex<Vec<String>>) {
-    let mut stream = BufReader::new(stream);
-    let mut head = Vec::new();
-    // Bytes, because a secret need not be ASCII.
-    while !head.ends_with(b"\r\n\r\n") && stream.read_until(b'\n', &mut head).is_ok_and(|length| length > 0) {}
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let body = body(&head);
-    heard.lock().unwrap().push(head);
-    let reply = format!(
-        "HTTP/1.1 200 OK\r\nX-Echo: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        hex::encode(SECRET),
-        body.len()
-    );
-    let stream = stream.get_mut();
-    let _ = stream.write_all(reply.as_bytes());
-    stream.conn.send_close_notify();
-    let _ = stream.flush();
-}
-
 /// What the server says of what it heard.
 fn body(head: &str) -> String {
     let said: Vec<String> = forms().into_iter().map(|(name, form)| format!("{name}: {form}")).collect();
     format!("{MARK}\n{head}\n{}\n", said.join("\n"))
+}
+
+/// All of its answer.
+fn reply(head: &str) -> String {
+    let body = body(head);
+    let (heard, length) = (hex::encode(SECRET), body.len());
+    format!("HTTP/1.1 200 OK\r\nX-Echo: {heard}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }
 
 /// Every file below a folder.
@@ -126,7 +77,7 @@ fn leaks(what: &str, bytes: &[u8]) -> Vec<String> {
 
 #[test]
 fn a_secret_that_comes_back_is_nowhere() {
-    let (remit, echo) = (Remit::new(), Echo::start());
+    let (remit, echo) = (Remit::new(), Echo::start(reply));
     let authority = remit.folder("trust").join("authority.pem");
     fs::write(&authority, &echo.authority).unwrap();
     fs::write(remit.policy(), format!("[http]\ntrust = [\"{}\"]\n", authority.display())).unwrap();
@@ -144,7 +95,7 @@ fn a_secret_that_comes_back_is_nowhere() {
     let events = remit.run(&["runs", "show", &run, "--events"]).expect(0);
 
     // The controls: the server was told, and the plugin, the log and the record have what is no secret.
-    let heard = echo.heard.lock().unwrap();
+    let heard = echo.heard();
     assert!(heard.iter().any(|head| head.contains(&format!("Bearer {SECRET}"))), "{heard:?}");
     for text in [&ran.stdout, &ran.stderr, &shown.stdout, &events.stdout, &fs::read_to_string(&record).unwrap()] {
         assert!(text.contains(MARK), "{text}");
@@ -166,7 +117,7 @@ fn a_secret_that_comes_back_is_nowhere() {
 
 #[test]
 fn a_secret_goes_only_where_it_is_for() {
-    let (remit, echo) = (Remit::new(), Echo::start());
+    let (remit, echo) = (Remit::new(), Echo::start(reply));
     let authority = remit.folder("trust").join("authority.pem");
     fs::write(&authority, &echo.authority).unwrap();
     fs::write(remit.policy(), format!("[http]\ntrust = [\"{}\"]\n", authority.display())).unwrap();
@@ -179,7 +130,7 @@ fn a_secret_goes_only_where_it_is_for() {
     let denied = remit.run_plugin(&guest, &[&["--param", &url][..], &ALLOWED].concat()).expect(21).json();
     assert_eq!(denied["error"], serde_json::Value::Null);
     assert_eq!(denied["failed-calls"][0]["error"]["code"], "place", "{denied}");
-    assert!(echo.heard.lock().unwrap().is_empty(), "the server was asked nothing");
+    assert!(echo.heard().is_empty(), "the server was asked nothing");
     // And without a word of the operator it is not even opened.
     remit.run_plugin(&guest, &[&["--param", &url][..], &ALLOWED[2..]].concat()).expect(20);
 }

@@ -178,7 +178,7 @@ impl Context {
         Shared {
             store: Arc::clone(store),
             clock: Arc::clone(&self.clock),
-            secrets: Arc::new(Secrets::new(self.vault(), Arc::clone(&self.clock))),
+            secrets: Arc::new(Secrets::of_vaults(vec![self.vault(), self.vault_of_hub()], Arc::clone(&self.clock))),
             policy: Arc::new(policy.backends.clone()),
             root: self.root.clone(),
             folder: self.state.clone(),
@@ -192,6 +192,11 @@ impl Context {
 
     pub(crate) fn vault(&self) -> Vault {
         Vault::new(&self.state.join("secrets"))
+    }
+
+    /// What technicians sealed to this device. What was set here by hand comes first.
+    pub(crate) fn vault_of_hub(&self) -> Vault {
+        Vault::new(&self.state.join("secrets-of-hub"))
     }
 
     pub(crate) fn engine(&self) -> anyhow::Result<Engine> {

@@ -292,7 +292,7 @@ impl Client {
             (self.told)(&format!("touch the key {}: it opens a session at the hub", self.key.fingerprint()));
         }
         let (from, until) = (now.plus_seconds(-SESSION_BEFORE_SECONDS), now.plus_seconds(SESSION_SECONDS));
-        let session = statement::Session { hub, key, from, until };
+        let session = statement::Session { hub, key, from, until, machine: None, process: None };
         let mut signed = Signed::new(statement::write(now, &session)?, Vec::new());
         signed.sign(&mut self.signer.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(signed)

@@ -32,6 +32,9 @@ pub struct Row {
     pub assignment: Option<String>,
     /// When it joined, in milliseconds since 1970.
     pub joined_ms: u64,
+    /// Since when the hub knows of two machines with its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloned_ms: Option<u64>,
 }
 
 /// A device with what it says of itself.
@@ -106,6 +109,11 @@ impl Client {
         Ok(all)
     }
 
+    /// What plugins keep on a device, by its name here.
+    pub async fn kept(&self, device: &str) -> Result<Vec<KeptKey>, Error> {
+        self.list(&format!("/v1/devices/{device}/kv"), &[]).await
+    }
+
     /// A device, by what it is called or the beginning of that, by its fingerprint or by its host name. Or that it is none, or several.
     pub async fn device(&self, named: &str) -> Result<Listed, Error> {
         let wrong = |title: String| Error::Refused { status: 404, title, wrong: Vec::new() };
@@ -113,6 +121,9 @@ impl Client {
         if hex.len() == 64 {
             let path = format!("/v1/devices/{hex}");
             let shown: Shown = self.get(&target(&path, &[])).await?;
+            if shown.device.device != hex {
+                return Err(wrong(format!("the hub was asked for {hex}, and answers with {}", shown.device.device)));
+            }
             let facts = shown.facts.into_iter().map(|it| (it.name, it.value)).collect();
             let presence = shown.presence.unwrap_or_else(|| "unknown".to_owned());
             return Ok(Listed { device: shown.device, facts, presence, seen_ms: shown.seen_ms });
@@ -131,6 +142,26 @@ impl Client {
             }
         }
     }
+}
+
+/// A key of a plugin on a device, as that told it last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeptKey {
+    /// Whose it is.
+    pub plugin: String,
+    /// What it is called.
+    pub key: String,
+    /// How long its value is.
+    pub bytes: u64,
+    /// The value; none where it is too long to go along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// When it was written on the device, in milliseconds since 1970.
+    pub written_ms: u64,
+    /// When it goes there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,6 +184,9 @@ impl Listed {
     pub fn seen(self) -> Option<Seen> {
         let key: Key = self.device.key.parse().ok()?;
         let id = Device::of(&key);
+        if id.hex() != self.device.device {
+            return None;
+        }
         let tags = self.device.tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Name>, _>>().ok()?;
         let place = Place {
             client: self.device.client.parse().ok()?,

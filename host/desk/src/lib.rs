@@ -15,9 +15,10 @@ mod inventory;
 mod kept;
 mod outcome;
 mod query;
+mod secrets;
 #[cfg(test)]
 mod tests;
-mod ticket;
+mod tickets;
 mod token;
 
 pub use again::{Again, all_at_once, pause, resigned};
@@ -28,10 +29,11 @@ pub use compose::{Against, Composed, Composer, Plugin, Preview, PreviewedRing, P
 pub use error::{Error, Wrong};
 pub use hand::{Parcelled, Rollout};
 pub use hub_file::{FILE as HUB_FILE, HubFile, authority};
-pub use inventory::{Chosen, Listed, Row as DeviceRow, Seen, Undecided};
+pub use inventory::{Chosen, KeptKey, Listed, Row as DeviceRow, Seen, Undecided};
 pub use outcome::{
     About, Claimed, Counted, Failures, OrderRow, Outcome, ResultRow, RingShown, RolloutShown, Shown, Verified,
 };
 pub use query::Answer;
-pub use ticket::Row as TicketRow;
+pub use secrets::{SecretRow, Vouched};
+pub use tickets::{TicketNote, TicketRow, TicketShown};
 pub use token::{NewToken, Row as TokenRow, seed};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{Digest, Mode, Outcome, RunId, Verdict};
-use trust::statement::{self, Report};
-use trust::{Chain, Key, Name, Refusal, SignError, Signed, Signer, Time, Trust};
+use trust::statement::{self, Report, Secret};
+use trust::{Chain, Key, Name, Refusal, SignError, Signed, Signer, Taken, Time, Trust};
 
 use crate::inbox::{Begun, Damaged, Inbox, Input, Look, Refused, Waiting};
 use crate::{BadMailbox, Facts};
@@ -169,7 +169,7 @@ impl Member {
         // What was handed over may let orders be looked at, and only what comes next may bring more to hand over.
         while !handed.is_empty() {
             for (digest, signed) in std::mem::take(&mut handed) {
-                match self.trust.take(&signed, now) {
+                match self.take(&signed, now) {
                     Ok(taken) if taken.is_new => came.believed.push(signed),
                     Ok(_) => {}
                     Err(refusals) => {
@@ -181,6 +181,17 @@ impl Member {
             handed.extend(self.step(Input::Looked, facts, now, &mut came));
         }
         came
+    }
+
+    /// Takes what is handed over. Another device's secret is nothing for this one, though it was signed: it would fill its disk.
+    fn take(&mut self, signed: &Signed, now: Time) -> Result<Taken, Vec<Refusal>> {
+        if let Ok(secret) = statement::read::<Secret>(signed.statement())
+            && secret.body.device != self.device
+        {
+            let problem = "it is sealed to another device".to_owned();
+            return Err(vec![Refusal::WrongContent { problem }]);
+        }
+        self.trust.take(signed, now)
     }
 
     /// A step, of which all but what it hands over is added to what came.

@@ -171,6 +171,7 @@ impl Exchange for Post {
             false => tokio::task::spawn_blocking(read).await.map_err(|error| Fault::Broken(Box::new(error)))?,
         };
         let orders: BTreeSet<String> = said.iter().filter_map(|it| it.order().map(str::to_owned)).collect();
+        let is_to_tell = said.iter().any(said::Said::is_to_tell);
         let acks = self
             .write(move |change| {
                 let held = client_of(change, &device)?;
@@ -178,6 +179,9 @@ impl Exchange for Post {
             })
             .await?;
         orders.iter().for_each(|order| self.hub.stirs.order(order));
+        if is_to_tell {
+            self.hub.to_tell.notify_one();
+        }
         Ok(acks)
     }
 

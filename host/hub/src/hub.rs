@@ -14,7 +14,7 @@ use crate::ca::{Ca, write_private};
 use crate::config::{self, Config};
 use crate::db::{self, Actor, Change, Db, Document, NewEntry, NewOrder, Whose};
 use crate::stir::Stirs;
-use crate::{Error, Scope, device_id};
+use crate::{Error, Scope, device_id, notify};
 
 /// The control plane of one MSP.
 pub struct Hub {
@@ -31,6 +31,8 @@ pub struct Hub {
     pub(crate) roll: Roll,
     pub(crate) began: Instant,
     pub(crate) stirs: Stirs,
+    /// There is something to tell somebody.
+    pub(crate) to_tell: tokio::sync::Notify,
     leaving: RwLock<Vec<Leaving>>,
     /// Which restore it came out of, if it did: devices tell again what they told since the backup.
     pub(crate) restored: Option<Digest>,
@@ -58,6 +60,7 @@ impl Hub {
         Trust::pinned(pin, root)?;
         make_private(folder)?;
         write_private(&folder.join(config::FILE), config.text().as_bytes())?;
+        write_private(&folder.join(notify::FILE), notify::SAMPLE.as_bytes())?;
         Ca::make(folder, Time::from_ms(clock.now_ms()))?;
         let (now_ms, document) = (clock.now_ms(), described(Kind::Root, root)?);
         Db::open(folder)?.write_now(move |change| {
@@ -92,6 +95,7 @@ impl Hub {
             roll: Roll::default(),
             began: Instant::now(),
             stirs: Stirs::default(),
+            to_tell: tokio::sync::Notify::new(),
             leaving: RwLock::default(),
             restored,
         })
@@ -336,7 +340,8 @@ pub(crate) fn described(kind: Kind, signed: &Signed) -> Result<Document, Error> 
             (subject, about)
         }
         Kind::Order => (String::new(), read::<Order>(bytes)?.clients),
-        Kind::Plugin | Kind::Session | Kind::Enrolment | Kind::Result | Kind::Release => {
+        // One changes nothing of what is believed: it goes another way, many at once.
+        Kind::Plugin | Kind::Session | Kind::Enrolment | Kind::Result | Kind::Release | Kind::Secret => {
             return Err(Error::Invalid(vec![format!("a statement of the kind `{kind}` is not kept here")]));
         }
     };

@@ -9,7 +9,7 @@ use serde_json::json;
 use trust::statement::{self, Enrolment};
 use trust::{Kind, Signed};
 
-use crate::db::{Actor, Document, NewEntry, State};
+use crate::db::{Actor, Document, Met, NewEntry, State};
 use crate::{Error, Hub, Post, Scope, device_id};
 
 /// What became of a device that joins.
@@ -50,6 +50,7 @@ impl Hub {
                 let used = change.use_token(&token, &device, &key, now_ms)?;
                 let client = used.client.parse().map_err(|error| Error::unreadable("a token")(&error))?;
                 let mut held = Scope::of_hub().hold(&client)?;
+                change.forget_identity(&device)?;
                 let state = match &place {
                     Ok(place) => {
                         held = Scope::of_hub().hold(&place.client)?;
@@ -99,6 +100,57 @@ impl Admission for Post {
             return Err(not("it is a technician's: those begin at another address".to_owned()));
         }
         let session = opened.session();
-        Ok(Admitted { device: Device::of(opened.key()), key: session.key.clone(), until_ms: crate::ms(session.until) })
+        let device = Device::of(opened.key());
+        let ends_others = self.identify(&device, session).await.map_err(|error| not(error.to_string()))?;
+        Ok(Admitted { device, key: session.key.clone(), until_ms: crate::ms(session.until), ends_others })
+    }
+}
+
+impl Post {
+    /// Notes which machine asks with a device's key, and whether its other sessions end. A machine that is not the one that joined
+    /// gets none; where two say that they are the same one, nobody here can tell which is right, and technicians are told.
+    async fn identify(&self, device: &Device, session: &statement::Session) -> Result<bool, Error> {
+        let (Some(machine), Some(process)) = (session.machine, session.process) else { return Ok(false) };
+        let (name, now_ms) = (device.hex(), self.hub().clock.now_ms());
+        let (machine, process) = (machine.to_string(), process.to_string());
+        let asked = name.clone();
+        let found = self
+            .read(move |view| view.identity(&asked))
+            .await
+            .map_err(|fault| Error::unreadable("a device")(&fault))?;
+        let met = found.as_ref().map_or(Met::New, |found| found.meets(&machine, &process));
+        if met == Met::Same {
+            return Ok(false);
+        }
+        let of_another = met == Met::OtherMachine;
+        let before = found.and_then(|it| it.cloned_ms);
+        self.hub()
+            .db
+            .write(move |change| {
+                let client = change.client_served(&name)?.ok_or(Error::Missing { what: "device" })?;
+                let client = client.parse().map_err(|error| Error::unreadable("a device")(&error))?;
+                let held = Scope::of_hub().hold(&client)?;
+                let is_news = change.identify(&held, &name, (&machine, &process), now_ms)?;
+                if is_news {
+                    let (actor, body) = (Actor::Device(name.clone()), json!({ "device": name }));
+                    change.audit(&NewEntry {
+                        at_ms: now_ms,
+                        actor,
+                        client: Some(held),
+                        action: "device-cloned",
+                        body,
+                    })?;
+                }
+                Ok(())
+            })
+            .await?;
+        match of_another {
+            true => Err(Error::Denied(
+                "another machine joined with this key: on a copy of its disk, `remit agent join --as-new` makes it a device of its own"
+                    .to_owned(),
+            )),
+            // Once it is known, they are let be: each would have the other begin anew for ever.
+            false => Ok(before.is_none()),
+        }
     }
 }

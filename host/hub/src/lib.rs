@@ -15,10 +15,12 @@ pub mod fail;
 mod fold;
 mod hub;
 mod join;
+mod notify;
 mod parts;
 mod rollout;
 mod said;
 mod scope;
+mod secrets;
 mod serve;
 mod stir;
 #[cfg(test)]
@@ -28,14 +30,16 @@ mod upkeep;
 pub use ca::Ca;
 pub use config::{Config, Given, Limits, Moved};
 pub use db::{
-    Client, Counted, Device, Entry, Fact, FactChange, Listed, Notification, Order, Page, Paged, ResultRow, RingStands,
-    RingState, Rollout, RolloutRing, RolloutState, State, Ticket, TicketState, Token, Verified,
+    Client, Counted, Device, Entry, Fact, FactChange, KeptKey, Listed, Notification, NotificationState, Order, Page,
+    Paged, ResultRow, RingStands, RingState, Rollout, RolloutRing, RolloutState, Secret, State, Telling, Ticket,
+    TicketNote, TicketState, Token, Verified,
 };
 pub use delivery::{Delivery, Stepped};
 pub use error::Error;
 pub use exchange::Post;
 pub use hub::{Asker, Hub, Put};
 pub use join::Joined;
+pub use notify::{Budgets, Notifier, Sent, Ways};
 pub use scope::{Scope, device_id};
 pub use upkeep::Finding;
 

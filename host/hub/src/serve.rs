@@ -8,15 +8,20 @@ use bus::server::{self, Desk, Limits};
 use tokio::net::TcpListener;
 use tokio::time::interval;
 
-use crate::{Delivery, Error, Hub, Post, api};
+use crate::{Delivery, Error, Hub, Notifier, Post, api};
 
 /// How often it is looked what runs out and what is too old.
 const CHORES_EVERY: Duration = Duration::from_secs(3_600);
 
 impl Hub {
     /// Serves devices and technicians, carries orders, and does chores, until it is dropped. What is acknowledged is on the disk, so
-    /// that may be at any time. It fails where nobody can be shown who this is, or where it carries orders no more.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> Result<Infallible, Error> {
+    /// that may be at any time. Somebody is told what devices have to tell, where there are ways to. It fails where nobody can be shown
+    /// who this is, or where it carries orders no more.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        notifier: Option<Notifier>,
+    ) -> Result<Infallible, Error> {
         let tls = Arc::new(self.ca().tls()?);
         let post = Arc::new(Post::new(Arc::clone(&self)));
         let delivery = Delivery::new(Arc::clone(&post)).run();
@@ -36,9 +41,16 @@ impl Hub {
                 self.do_chores().await;
             }
         };
+        let told = async {
+            match notifier {
+                Some(notifier) => notifier.run().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = server::serve(listener, tls, routes, Limits::default()) => Err(Error::Lost),
             () = chores => Err(Error::Lost),
+            () = told => Err(Error::Lost),
             // What panics in there is a defect.
             () = delivery => Err(Error::Lost),
         }

@@ -11,11 +11,15 @@ use crate::ca::{self, Ca, write_private};
 use crate::config::{self, Config, Moved};
 use crate::db::{self, Actor, NewEntry};
 use crate::hub::make_private;
-use crate::{Error, Hub, Scope, fail, fold};
+use crate::{Error, Hub, Scope, fail, fold, notify};
 
 /// The files that go along in a backup, and what each is called in it.
-const FILES: [(&str, &str); 3] =
-    [("backup.config", config::FILE), ("backup.ca", ca::CERTIFICATE), ("backup.ca-key", ca::KEY)];
+const FILES: [(&str, &str); 4] = [
+    ("backup.config", config::FILE),
+    ("backup.notify", notify::FILE),
+    ("backup.ca", ca::CERTIFICATE),
+    ("backup.ca-key", ca::KEY),
+];
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +91,12 @@ impl Hub {
         // The file is private before there is anything in it: SQLite takes an empty one.
         write_private(to, b"")?;
         let done = self.db.copy_into(to).and_then(|()| {
-            let files = FILES.iter().map(|(name, file)| Ok((*name, ca::read_bounded(&self.folder.join(file))?)));
+            let files = FILES.iter().map(|(name, file)| {
+                let path = self.folder.join(file);
+                // Its owner may have taken away whom it tells.
+                let is_none = *file == notify::FILE && !path.exists();
+                Ok((*name, if is_none { Vec::new() } else { ca::read_bounded(&path)? }))
+            });
             db::put_files(to, &files.collect::<Result<Vec<_>, Error>>()?)
         });
         if done.is_err() {

@@ -482,7 +482,14 @@ pub struct Opener {
 impl bus::dial::Opener for Opener {
     async fn open(&self, hub: Digest, key: &Key) -> Result<Vec<u8>, String> {
         let now = Time::from_ms(model::SystemClock.now_ms());
-        let session = trust::statement::Session { hub, key: key.clone(), from: now, until: now.plus_seconds(86_000) };
+        let session = trust::statement::Session {
+            hub,
+            key: key.clone(),
+            from: now,
+            until: now.plus_seconds(86_000),
+            machine: None,
+            process: None,
+        };
         let bytes = trust::statement::write(now, &session).map_err(|refusal| refusal.to_string())?;
         let mut signed = Signed::new(bytes, Vec::new());
         signed.sign(&mut Signer::from_seed(&self.seed)).map_err(|error| error.to_string())?;

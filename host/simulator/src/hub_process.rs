@@ -30,7 +30,7 @@ async fn serve(hub: Arc<Hub>) -> anyhow::Result<()> {
         let _ = ends.send(());
     });
     tokio::select! {
-        served = hub.serve(listener) => match served? {},
+        served = hub.serve(listener, None) => match served? {},
         _ = ended => Ok(()),
     }
 }

@@ -107,6 +107,18 @@ impl Store {
         })
     }
 
+    /// The names of the collections that begin so, in order: those that have, or had, a document.
+    pub fn collections(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT collection FROM document WHERE collection >= ?1 AND substr(collection, 1, length(?1)) = ?1
+                 ORDER BY collection",
+            )?;
+            let names = statement.query_map([prefix], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Documents whose key begins so, in order of keys, after `after`, at most `limit`.
     pub fn list(
         &self,

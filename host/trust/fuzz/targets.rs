@@ -4,7 +4,7 @@
 use model::Manifest;
 use trust::statement::{
     Admission, AgentRelease, Approval, Assignment, Enrolment, Hub, Index, Order, Pause, Plugin, Policy, Report,
-    Revocation, Root, Roster, Rotation, Session, read, write,
+    Revocation, Root, Roster, Rotation, Secret, Session, read, write,
 };
 use trust::{Kind, Signed, Statement};
 
@@ -27,6 +27,7 @@ pub(crate) fn statement(bytes: &[u8]) {
     once::<Report>(bytes);
     once::<Hub>(bytes);
     once::<AgentRelease>(bytes);
+    once::<Secret>(bytes);
 }
 
 fn once<T: Statement>(bytes: &[u8]) {

@@ -20,7 +20,7 @@ impl Time {
     }
 
     /// In seconds since 1970: a number that goes up.
-    pub(crate) fn seconds(self) -> u64 {
+    pub fn seconds(self) -> u64 {
         u64::try_from(self.0.as_second()).unwrap_or_default()
     }
 

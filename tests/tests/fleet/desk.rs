@@ -33,7 +33,7 @@ impl Admission for Lets {
         let [key] = signers.keys.as_slice() else { return Err(not("it is signed by nobody")) };
         let body = statement::read::<Session>(signed.statement()).map_err(|it| not(&it.to_string()))?.body;
         match body.hub == self.hub {
-            true => Ok(Admitted { device: Device::of(key), key: body.key, until_ms: u64::MAX }),
+            true => Ok(Admitted { device: Device::of(key), key: body.key, until_ms: u64::MAX, ends_others: false }),
             false => Err(not("it is for another hub")),
         }
     }

@@ -24,7 +24,8 @@ impl Desk {
         let way = Way::new(&format!("https://{}", hub.address).parse().unwrap(), &[authority], None).unwrap();
         let mut desk = Self { runtime, way, prover: None };
         let key = SessionKey::from_seed(&[9; 32]);
-        let body = Session { hub: authority, key: key.key(), from: now(), until: now().plus_seconds(600) };
+        let (from, until) = (now(), now().plus_seconds(600));
+        let body = Session { hub: authority, key: key.key(), from, until, machine: None, process: None };
         let signed = text(&site.signed(&body));
         let begun = desk.ask("POST", "/v1/sessions", Some(json!({ "signed": signed })));
         desk.prover = Some(Prover::new(key, authority, begun["session"].as_str().unwrap().to_owned()));

@@ -65,7 +65,7 @@ fn begin_anew(day: &mut Day<'_>) {
     let order = look(day);
     day.watch(&order).expect(0);
     assert_eq!(day.tickets(), before);
-    let csv = day.ok("tess", &["fleet", "tickets", "--all", "--output", "csv"]);
+    let csv = day.ok("tess", &["ticket", "list", "--hub", "--all", "--output", "csv"]);
     assert_eq!(csv.stdout.lines().count(), before.len() + 1, "{csv}");
 }
 

@@ -46,6 +46,7 @@ pub(super) async fn deliver(
         match way {
             Way::Smtp { .. } => mail(way, saying, secrets, timeout).await,
             Way::Webhook { .. } => webhook(way, saying, secrets).await,
+            Way::Hub => Err(Failure::later("the agent tells the hub")),
         }
     };
     let sent = tokio::time::timeout(timeout, sent).await;

@@ -85,6 +85,10 @@ pub async fn flush(shared: &Shared, deadline: Instant) -> Result<Vec<Report>, Er
     let source = sysinfo::System::host_name().unwrap_or_else(|_| "this machine".to_owned());
     let mut lanes = JoinSet::new();
     for audience in audiences(&outbox)? {
+        // The agent has the hub tell of it.
+        if outbox.is_for_hub(&audience)? {
+            continue;
+        }
         let lane = Sender { outbox: outbox.clone(), secrets: Arc::clone(&secrets), source: source.clone(), audience };
         lanes.spawn(async move { lane.flush(deadline).await });
     }

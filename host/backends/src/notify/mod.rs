@@ -12,14 +12,16 @@ mod overlay;
 mod policy;
 mod quiet;
 mod record;
+mod send;
 
 pub use flush::{Outcome, Report, flush};
 pub use memory::{Fixture, FixtureAlert, Memory};
-pub use outbox::Outbox;
+pub use outbox::{Outbox, TO_HUB};
 pub use overlay::{Look, Overlay};
 pub use policy::{Format, Policy, Route, Security, Target, Way};
 pub use quiet::QuietHours;
 pub use record::{Action, Alert, Event, Message};
+pub use send::{Sent, send};
 
 use contract::notify::Notification;
 use contract::types::Error;

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use contract::notify::{AcknowledgeEvent, Delivery, DeliveryOutcome, Notification, ResolveEvent, TriggerEvent};
@@ -10,7 +11,7 @@ use store::{Document, Expected, Store, Value, Write};
 
 use crate::{Shared, Undoer, attributes, errors};
 
-use super::policy::{Policy, Route};
+use super::policy::{Policy, Route, Way};
 use super::record::{Action, Alert, Event, Lane, Message};
 use super::{EVENTS_MAX, WAITING_MAX, check};
 
@@ -20,6 +21,9 @@ pub(super) const ALERTS: &str = "notify-alert";
 pub(super) const MESSAGES: &str = "notify-message";
 /// What each route remembers.
 pub(super) const LANES: &str = "notify-lane";
+
+/// There, while this machine belongs to a hub: audiences without a route are told by it.
+pub const TO_HUB: &str = "notify-to-hub";
 
 const HOUR_MS: u64 = 3_600_000;
 /// How long an alert that nobody resolves or repeats stays open.
@@ -110,6 +114,34 @@ impl Outbox {
         }
     }
 
+    /// What is due and is the hub's to tell: by its collection and key, under which whoever has handed it over removes it, with the
+    /// audience. The oldest first of each audience, and no more than so many.
+    pub fn for_hub(&self, most: usize) -> Result<Vec<(&'static str, String, String, Message)>, Error> {
+        let (mut due, mut after) = (Vec::new(), String::new());
+        let now_ms = self.clock.now_ms();
+        while due.len() < most {
+            let page = self.store.list(MESSAGES, "", &after, PAGE, now_ms).map_err(|error| errors::store(&error))?;
+            let Some(last) = page.last() else { break };
+            after.clone_from(&last.key);
+            for document in page {
+                let Some((audience, _)) = document.key.rsplit_once('/') else { continue };
+                let audience = audience.to_owned();
+                if due.len() >= most || !self.is_for_hub(&audience)? {
+                    continue;
+                }
+                let message: Message = serde_json::from_str(&document.value)
+                    .map_err(|error| errors::failed("outbox", error.to_string()))?;
+                // What others may still join stays until they may no more.
+                let window_s = self.policy.routes.get(&audience).map_or(0, |route| route.group_window_seconds);
+                let joinable_until_ms = message.queued_ms.saturating_add(window_s.saturating_mul(1_000));
+                if message.not_before_ms.max(joinable_until_ms) <= now_ms {
+                    due.push((MESSAGES, document.key, audience, message));
+                }
+            }
+        }
+        Ok(due)
+    }
+
     pub(super) fn document(&self, collection: &str, key: &str) -> Result<Option<Document>, Error> {
         self.store.get(collection, key, self.clock.now_ms()).map_err(|error| errors::store(&error))
     }
@@ -138,8 +170,20 @@ impl Outbox {
         Err(errors::busy("store", "others write the same outbox all the time"))
     }
 
-    fn route(&self, audience: &str) -> Result<&Route, Error> {
-        self.policy.routes.get(audience).ok_or_else(|| {
+    /// Whether what is said to an audience goes to the hub.
+    pub fn is_for_hub(&self, audience: &str) -> Result<bool, Error> {
+        match self.policy.routes.get(audience) {
+            Some(route) => Ok(matches!(route.way, Way::Hub)),
+            None => Ok(self.document(TO_HUB, TO_HUB)?.is_some()),
+        }
+    }
+
+    fn route(&self, audience: &str) -> Result<Cow<'_, Route>, Error> {
+        if let Some(route) = self.policy.routes.get(audience) {
+            return Ok(Cow::Borrowed(route));
+        }
+        let to_hub = self.document(TO_HUB, TO_HUB)?.map(|_| Cow::Owned(Route::of_hub()));
+        to_hub.ok_or_else(|| {
             let message =
                 format!("nobody is `{audience}` here: `[notify.routes.{audience}]` in host policy would say who");
             errors::not_found(message)
@@ -173,13 +217,13 @@ impl Outbox {
         };
         self.until_written(|| {
             let Some(found) = self.get::<Alert>(ALERTS, &key.text())? else {
-                return self.tell(route, &key, &event, None);
+                return self.tell(&route, &key, &event, None);
             };
             let alert = &found.value;
             let is_worse = stated.severity as u8 > alert.severity as u8;
             let again_ms = alert.told_ms.saturating_add(route.repeat_after_seconds.saturating_mul(1_000));
             match is_worse || event.at_ms >= again_ms {
-                true => self.tell(route, &key, &event, Some(&found)),
+                true => self.tell(&route, &key, &event, Some(&found)),
                 false => self.repeat(&key, &event, &found),
             }
         })
@@ -278,7 +322,7 @@ impl Outbox {
                 return Ok(Some(unchanged(DeliveryOutcome::Muted, change, "somebody already works on it")));
             }
             let (mut lane, now_ms) = (self.lane(&key.audience)?, self.clock.now_ms());
-            let hold = Hold::of(route, found.value.severity, now_ms);
+            let hold = Hold::of(&route, found.value.severity, now_ms);
             let alert = Alert { acknowledged: true, ..found.value.clone() };
             let message = lane.value.message(Action::Acknowledge, &alert.event, hold.as_ref(), now_ms);
             let written = self.write(&[
@@ -307,7 +351,7 @@ impl Outbox {
                 }));
             }
             let (mut lane, now_ms) = (self.lane(&key.audience)?, self.clock.now_ms());
-            let hold = Hold::of(route, alert.severity, now_ms);
+            let hold = Hold::of(&route, alert.severity, now_ms);
             let message = lane.value.message(Action::Resolve, &alert.event, hold.as_ref(), now_ms);
             let written = self.write(&[
                 write_lane(&key.audience, &lane)?,

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::{Shared, errors};
 
-use super::outbox::{ALERTS, Done, Key, LANES, MESSAGES, Outbox, message_key, run};
+use super::outbox::{ALERTS, Done, Key, LANES, MESSAGES, Outbox, TO_HUB, message_key, run};
 use super::record::{Alert, Lane};
 
 /// The device's alerts, to be read and not changed: all that a dry run gets of them.
@@ -71,7 +71,8 @@ impl Look {
         let alert = self.0.get::<Alert>(ALERTS, &key.text())?.map(|found| found.value.message);
         let joinable = self.0.get::<Lane>(LANES, &key.audience)?.and_then(|found| found.value.joinable);
         let messages = [alert, joinable].into_iter().flatten().map(|it| (MESSAGES, message_key(&key.audience, it)));
-        let sources = [(ALERTS, key.text()), (LANES, key.audience.clone())].into_iter().chain(messages);
+        let fixed = [(ALERTS, key.text()), (LANES, key.audience.clone()), (TO_HUB, TO_HUB.to_owned())];
+        let sources = fixed.into_iter().chain(messages);
         let mut copied = copied.lock().unwrap_or_else(PoisonError::into_inner);
         for (collection, name) in sources {
             if !copied.insert((collection, name.clone())) {

@@ -54,6 +54,8 @@ pub struct Route {
 /// By which way a message goes.
 #[derive(Clone, Debug)]
 pub enum Way {
+    /// To the hub that this machine joined: whom it tells, its own routes say.
+    Hub,
     /// Mail.
     Smtp {
         /// The relay's name or address.
@@ -122,6 +124,7 @@ pub enum Security {
 enum Kind {
     Smtp,
     Webhook,
+    Hub,
 }
 
 /// A route as it is written.
@@ -171,6 +174,7 @@ impl TryFrom<Written> for Route {
         let way = match written.kind {
             Kind::Smtp => smtp(&written)?,
             Kind::Webhook => webhook(&written)?,
+            Kind::Hub => to_hub(&written)?,
         };
         // PagerDuty takes one alert a request.
         let is_single = matches!(way, Way::Webhook { format: Format::Pagerduty, .. });
@@ -182,6 +186,28 @@ impl TryFrom<Written> for Route {
             repeat_after_seconds: written.repeat_after_seconds,
         })
     }
+}
+
+impl Route {
+    /// Where an audience is told that has no route here, on a machine that joined a hub.
+    pub(super) fn of_hub() -> Self {
+        Self {
+            way: Way::Hub,
+            quiet_hours: None,
+            group_window_seconds: 0,
+            per_hour_max: PER_HOUR_MAX_DEFAULT,
+            repeat_after_seconds: a_day(),
+        }
+    }
+}
+
+fn to_hub(written: &Written) -> Result<Way, String> {
+    let is_address = written.format.is_some() || written.url.is_some() || written.url_secret.is_some();
+    let is_mail = written.server.is_some() || written.port.is_some() || written.tls.is_some() || written.user.is_some();
+    if is_address || is_mail || written.from.is_some() || !written.to.is_empty() || written.secret.is_some() {
+        return Err("whom the hub tells is in its own routes: `kind = \"hub\"` takes no address".to_owned());
+    }
+    Ok(Way::Hub)
 }
 
 fn smtp(written: &Written) -> Result<Way, String> {
@@ -287,6 +313,9 @@ mod tests {
             let error = route(&bad).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
+        route("kind = 'hub'\nper-hour-max = 3").unwrap();
+        let elsewhere = route("kind = 'hub'\nurl = 'https://example.com'").unwrap_err();
+        assert!(elsewhere.contains("takes no address"), "{elsewhere}");
         route(&hook.replace("https://example.com", "http://127.0.0.1:8080")).unwrap();
         route(&more(&mail.replace("mail.example.com", "localhost"), "tls = 'none'")).unwrap();
     }

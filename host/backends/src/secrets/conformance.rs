@@ -109,6 +109,22 @@ async fn the_twin_conforms() {
 }
 
 #[test]
+fn of_two_vaults_the_first_that_has_a_secret_counts() {
+    let ((_first, _, own), (_second, _, others)) = (vault(), vault());
+    let places = [place("http:api.example.com")];
+    others.set("halo-token", b"of others", &places, None, 1).unwrap();
+    others.set("theirs", b"theirs alone", &places, None, 1).unwrap();
+    let clock = Arc::new(ManualClock::new(1_000)) as Arc<dyn Clock>;
+    let secrets = Secrets::of_vaults(vec![own.clone(), others], clock);
+    let redeemed = |name: &str| secrets.redeem(name, &places[0]).map(|it| it.expose().to_vec());
+    assert_eq!(redeemed("halo-token").unwrap(), b"of others");
+    own.set("halo-token", b"of this machine", &places, None, 1).unwrap();
+    assert_eq!(redeemed("halo-token").unwrap(), b"of this machine");
+    assert_eq!(redeemed("theirs").unwrap(), b"theirs alone");
+    assert_eq!(redeemed("nobody-s").unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[test]
 fn a_vault_is_written_and_listed_without_bytes() {
     let (_scratch, folder, vault) = vault();
     assert_eq!(vault.list().unwrap(), []);

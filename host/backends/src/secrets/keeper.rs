@@ -39,6 +39,12 @@ impl Secrets {
         Self::over(Box::new(vault), clock)
     }
 
+    /// The same, and where a vault does not have a secret, those of the next: what was set on this machine wins over what came from
+    /// elsewhere.
+    pub fn of_vaults(vaults: Vec<Vault>, clock: Arc<dyn Clock>) -> Self {
+        Self::over(Box::new(Several(vaults)), clock)
+    }
+
     pub(super) fn over(keep: Box<dyn Keep>, clock: Arc<dyn Clock>) -> Self {
         Self { keep, clock, masker: Arc::default() }
     }
@@ -66,6 +72,15 @@ impl Secrets {
     fn open(&self, name: &str, way: SecretWay) -> Result<SecretUse, Error> {
         self.current(name)?;
         Ok(SecretUse { name: name.to_owned(), way })
+    }
+}
+
+/// Vaults, in the order in which they are asked.
+struct Several(Vec<Vault>);
+
+impl Keep for Several {
+    fn get(&self, name: &str) -> Result<Option<Kept>, VaultError> {
+        self.0.iter().find_map(|vault| vault.get(name).transpose()).transpose()
     }
 }
 

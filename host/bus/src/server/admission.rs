@@ -19,6 +19,8 @@ pub struct Admitted {
     pub key: Key,
     /// When it ends, by the clock.
     pub until_ms: u64,
+    /// Whether the device's other sessions end: it was started anew. Whoever still uses one of them has to say so with another.
+    pub ends_others: bool,
 }
 
 /// No session begins.

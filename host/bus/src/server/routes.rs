@@ -142,6 +142,9 @@ async fn begin(State(desk): State<Arc<Desk>>, request: Request) -> Answer {
     let now_ms = desk.clock.now_ms();
     let admitted = answered(desk.admission.admit(&signed, now_ms)).await?;
     let admitted = admitted.map_err(|not| Problem::new(StatusCode::FORBIDDEN, "not-admitted", not.why))?;
+    if admitted.ends_others {
+        desk.end(&admitted.device);
+    }
     let owner = *admitted.device.bytes();
     let caller = Caller { device: admitted.device, guard: Guard::default() };
     let key: Key = admitted.key;

@@ -147,7 +147,7 @@ pub(crate) struct Root(pub(crate) u8);
 impl Opener for Root {
     async fn open(&self, hub: Digest, key: &Key) -> Result<Vec<u8>, String> {
         let (from, until) = (Time::from_ms(NOW_MS), Time::from_ms(NOW_MS + 80_000_000));
-        let body = Session { hub, key: key.clone(), from, until };
+        let body = Session { hub, key: key.clone(), from, until, machine: None, process: None };
         let mut signed = Signed::new(statement::write(from, &body).map_err(|it| it.to_string())?, Vec::new());
         signed.sign(&mut signer(self.0)).map_err(|it| it.to_string())?;
         Ok(signed.to_text())
@@ -175,7 +175,7 @@ impl Admission for Lets {
         if self.not.contains(&device) {
             return Err(not("this device was retired"));
         }
-        Ok(Admitted { device, key: read.body.key, until_ms: NOW_MS + 80_000_000 })
+        Ok(Admitted { device, key: read.body.key, until_ms: NOW_MS + 80_000_000, ends_others: false })
     }
 }
 

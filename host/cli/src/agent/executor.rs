@@ -48,6 +48,7 @@ use upgrading::Upgrading;
 
 pub(crate) use begin::begin;
 pub(in crate::agent) use member::Rows;
+pub(crate) use member::forget as forget_fleet;
 pub(crate) use settings::Settings;
 
 /// How much is taken together into one commit.
@@ -136,6 +137,8 @@ pub(crate) struct Executor {
     fleet: Option<Box<Fleet>>,
     /// What somebody knows of where the hub is, who is told once it is otherwise.
     hub_asked: Option<(Option<HubIs>, Answer)>,
+    /// This machine is a copy of a device of one.
+    copy: Option<Box<member::Copy>>,
     /// What is to be made durable with the dispatcher's next step.
     rows: Rows,
     /// This device's own orders, as they were read last.

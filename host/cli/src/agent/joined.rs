@@ -10,6 +10,7 @@ use trust::{Signer, Trust};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::identity::Identity;
 use crate::context::Context;
 
 /// The form of what is written.
@@ -25,11 +26,13 @@ pub(crate) struct Joined {
     pub(crate) authority: Digest,
     /// The MSP's root, which was pinned.
     pub(crate) root: Digest,
+    /// Which machine it was.
+    pub(crate) machine: Identity,
 }
 
 impl Joined {
-    pub(crate) fn new(address: &Url, authority: Digest, root: Digest) -> Self {
-        Self { format: FORMAT, address: address.to_string(), authority, root }
+    pub(crate) fn new(address: &Url, authority: Digest, root: Digest, machine: Identity) -> Self {
+        Self { format: FORMAT, address: address.to_string(), authority, root, machine }
     }
 
     /// What was kept; none where this device joined no hub.
@@ -111,4 +114,13 @@ pub(crate) fn make_device_key(context: &Context) -> anyhow::Result<Signer> {
     let text = signer.to_openssh()?.context("a key that was just made is in memory")?;
     store::whole::write_private(&path, text.as_bytes()).with_context(|| format!("{}", path.display()))?;
     Ok(signer)
+}
+
+/// Takes the device's key away: what joins next is another device. Whoever has a copy of it still has it, which `remit revoke` ends.
+pub(crate) fn forget_device_key(context: &Context) -> anyhow::Result<()> {
+    let path = key_file(context);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.with_context(|| format!("{}", path.display())),
+    }
 }

@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 mod durable;
 pub(crate) mod executor;
+pub(crate) mod identity;
 mod idle;
 pub(crate) mod install;
 pub(crate) mod joined;

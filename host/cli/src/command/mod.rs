@@ -142,6 +142,8 @@ impl Command {
         match self {
             #[cfg(target_os = "linux")]
             Self::Token(_) | Self::Device(_) | Self::Query(_) | Self::Fleet(_) | Self::Orders(_) => true,
+            Self::Ticket(args) => args.is_of_fleet(),
+            Self::Secret(args) => args.is_of_fleet(),
             _ => false,
         }
     }
@@ -158,7 +160,7 @@ impl Command {
             Self::Resume(args) => resume::run(&args, context).await,
             Self::Undo(args) => undo::run(&args, context).await,
             Self::Replay(args) => replay::run(&args, context).await,
-            Self::Secret(args) => secret::run(args, context),
+            Self::Secret(args) => secret::run(args, context).await,
             Self::Plugin(args) => plugin::run(&args, context).await,
             Self::Sign(args) => sign::run(&args, context),
             Self::Verify(args) => verify::run(&args, context).await,
@@ -168,7 +170,7 @@ impl Command {
             Self::Root(args) => root::run(&args, context),
             Self::Roster(args) => roster::run(&args, context),
             Self::Policy(args) => policy::run(&args, context),
-            Self::Ticket(args) => ticket::run(&args, context),
+            Self::Ticket(args) => ticket::run(&args, context).await,
             #[cfg(target_os = "linux")]
             Self::Agent(args) => agent::run(args, context).await,
             #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@ mod asking;
 mod composing;
 mod ordering;
 mod outcomes;
+mod sealing;
 
 use std::sync::{Arc, Mutex};
 
@@ -208,7 +209,14 @@ struct Device(&'static str);
 #[async_trait]
 impl Opener for Device {
     async fn open(&self, hub: Digest, key: &Key) -> Result<Vec<u8>, String> {
-        let session = Session { hub, key: key.clone(), from: now(), until: now().plus_seconds(3_600) };
+        let session = Session {
+            hub,
+            key: key.clone(),
+            from: now(),
+            until: now().plus_seconds(3_600),
+            machine: None,
+            process: None,
+        };
         let mut signed = Signed::new(statement::write(now(), &session).unwrap(), Vec::new());
         signed.sign(&mut Signer::from_seed(&seed_of(self.0))).unwrap();
         Ok(signed.to_text())

@@ -8,12 +8,13 @@ use serde_json::json;
 use super::endpoint::{Call, Endpoint, Nothing};
 use super::inventory;
 use crate::Error;
-use crate::db::{Device, Fact, FactChange, Page, Paged};
+use crate::db::{Device, Fact, FactChange, KeptKey, Page, Paged};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Method::GET, "/v1/devices", "List devices", list),
         Endpoint::new(Method::GET, "/v1/devices/{device}", "Show a device and what it says of itself", show),
+        Endpoint::new(Method::GET, "/v1/devices/{device}/kv", "List what plugins keep on a device", kept),
         Endpoint::new(Method::GET, "/v1/devices/{device}/changes", "List what changed on a device", changes),
         Endpoint::new(Method::GET, "/v1/devices/{device}/records/{digest}", "Read the details beside a result", record),
         Endpoint::new(Method::POST, "/v1/devices/{device}/retire", "Give a device nothing any more", retire),
@@ -77,6 +78,15 @@ async fn changes(call: Call<Page, Nothing>) -> Result<Paged<FactChange>, Error> 
     call.read(move |view| {
         view.device(&name)?;
         view.fact_changes(&name, &page)
+    })
+    .await
+}
+
+async fn kept(call: Call<Page, Nothing>) -> Result<Paged<KeptKey>, Error> {
+    let (name, page) = (call.part("device").to_owned(), call.query.clone());
+    call.read(move |view| {
+        view.device(&name)?;
+        view.kept(&name, &page)
     })
     .await
 }

@@ -18,6 +18,7 @@ mod parts;
 mod problem;
 mod query;
 mod rollouts;
+mod secrets;
 mod serve;
 mod sessions;
 #[cfg(test)]
@@ -60,6 +61,7 @@ fn endpoints(limits: &Limits) -> Vec<Endpoint> {
         tokens::endpoints(),
         orders::endpoints(),
         rollouts::endpoints(),
+        secrets::endpoints(),
         parts::endpoints(),
         tickets::endpoints(),
         audit::endpoints(),

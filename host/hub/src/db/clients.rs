@@ -18,6 +18,9 @@ const RETENTION_DAYS: u32 = 365;
 /// So many rows go in one transaction: others wait for it some 50 ms.
 const PURGED_MAX: u32 = 5_000;
 
+/// So many orders, with all that there is of each: what is left of a rollout over 10,000 devices is gone by then.
+const ORDERS_PURGED_MAX: u32 = 200;
+
 pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// What time takes away, by the column that says how old a row is. Inventory and what is open stay.
@@ -150,7 +153,40 @@ impl Change<'_> {
             WHERE rollout.ended_ms < ?1 - client.retention_days * ?2 LIMIT ?3)";
         let gone = self.0.prepare_cached(text)?.execute(params![ms(now_ms), ms(DAY_MS), left])?;
         left = left.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
+        // What was said about tickets that are gone.
+        let text = "DELETE FROM ticket_note WHERE number IN (SELECT number FROM ticket_note AS note
+            WHERE NOT EXISTS (SELECT 1 FROM ticket WHERE ticket.number = note.ticket) LIMIT ?1)";
+        let gone = self.0.prepare_cached(text)?.execute(params![left])?;
+        left = left.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
+        left = left.saturating_sub(self.drop_old_orders(now_ms, left.min(ORDERS_PURGED_MAX))?);
+        left = left.saturating_sub(self.drop_expired_secrets(now_ms, left)?);
         Ok(left == 0)
+    }
+
+    /// Deletes some orders that expired, and whose rollout is over, for as long as the client keeps its history that keeps it longest:
+    /// with their rollouts, certificates, and what says which parts they had. How many.
+    fn drop_old_orders(&self, now_ms: u64, most: u32) -> Result<u32, Error> {
+        let text = "SELECT digest FROM (SELECT orders.digest, orders.expires_ms, rollout.state, rollout.ended_ms,
+                ?1 - ?2 * coalesce((SELECT max(retention_days) FROM document_client AS of JOIN client
+                    ON client.client = of.client OR of.client = '*' WHERE of.digest = orders.digest), ?3) AS until
+                FROM orders LEFT JOIN rollout USING (digest) WHERE orders.expires_ms < ?1) AS old
+            WHERE expires_ms < until AND coalesce(state, '') <> 'running' AND coalesce(ended_ms, 0) < until
+                AND NOT EXISTS (SELECT 1 FROM seat WHERE seat.digest = old.digest) LIMIT ?4";
+        let mut query = self.0.prepare_cached(text)?;
+        let rows = query.query_map(params![ms(now_ms), ms(DAY_MS), RETENTION_DAYS, most], |row| row.get(0))?;
+        let old: Vec<String> = rows.collect::<Result<_, _>>()?;
+        for digest in &old {
+            let certificates = "DELETE FROM document WHERE kind NOT IN ('order') AND digest IN
+                (SELECT certificate FROM rollout_ring WHERE digest = ?1 AND certificate IS NOT NULL)";
+            self.0.prepare_cached(certificates)?.execute(params![digest])?;
+            for table in ["rollout_ring", "rollout_part", "rollout", "reached", "ring", "orders", "document_client"] {
+                self.0.prepare_cached(&format!("DELETE FROM {table} WHERE digest = ?1"))?.execute(params![digest])?;
+            }
+            self.0
+                .prepare_cached("DELETE FROM document WHERE digest = ?1 AND kind = 'order'")?
+                .execute(params![digest])?;
+        }
+        Ok(u32::try_from(old.len()).unwrap_or(u32::MAX))
     }
 
     /// Deletes all there is of a client. What is about others too goes with it, but for the documents that hold for all of them:

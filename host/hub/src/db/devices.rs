@@ -52,10 +52,14 @@ pub struct Device {
     pub assignment: Option<String>,
     /// When it joined, in milliseconds since 1970.
     pub joined_ms: u64,
+    /// Since when it is known that two machines have its key: a disk was copied. It joins again, and the copy as a new device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloned_ms: Option<u64>,
 }
 
 const COLUMNS: &str = "device, key, client, site, state, assignment, joined_ms,
-    (SELECT json_group_array(tag) FROM (SELECT tag FROM tag WHERE tag.device = device.device ORDER BY tag))";
+    (SELECT json_group_array(tag) FROM (SELECT tag FROM tag WHERE tag.device = device.device ORDER BY tag)),
+    (SELECT cloned_ms FROM identity WHERE identity.device = device.device)";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Device> {
     let (state, tags): (String, String) = (row.get(4)?, row.get(7)?);
@@ -68,6 +72,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Device> {
         state: State::of(&state),
         assignment: row.get(5)?,
         joined_ms: count(row.get(6)?),
+        cloned_ms: row.get::<_, Option<i64>>(8)?.map(count),
     })
 }
 
@@ -120,9 +125,10 @@ impl Change<'_> {
             let empty = "UPDATE mailbox SET client = ?2, revision = revision + 1, bytes = x'' WHERE device = ?1";
             self.0.execute(empty, params![device, held.client()])?;
             self.0.execute("DELETE FROM named WHERE device = ?1", params![device])?;
+            self.drop_secrets(device)?;
             // Its rows may tell what the next client lets nobody tell. It is asked for them anew.
             self.drop_rows(device)?;
-            for table in ["fact", "holder"] {
+            for table in ["fact", "holder", "identity"] {
                 let text = format!("UPDATE {table} SET client = ?2 WHERE device = ?1");
                 self.0.execute(&text, params![device, held.client()])?;
             }
@@ -141,6 +147,7 @@ impl Change<'_> {
         if self.0.execute(text, params![device, held.client()])? == 0 {
             return Err(Error::Missing { what: "device" });
         }
+        self.drop_secrets(device)?;
         for table in ["mailbox", "named", "stale"] {
             self.0.execute(&format!("DELETE FROM {table} WHERE device = ?1"), params![device])?;
         }

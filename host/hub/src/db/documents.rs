@@ -47,10 +47,10 @@ pub(crate) struct Counting {
 }
 
 impl View<'_> {
-    /// The documents that count now, in the order they came in; of one kind where one is named.
+    /// The documents that count now, in the order they came in; of one kind where one is named, else all but what is sealed.
     pub(crate) fn documents(&self, kind: Option<&str>, page: &Page) -> Result<Paged<Listed>, Error> {
         let text = "SELECT digest, kind, subject, kept_ms, number FROM document
-            WHERE number > ?1 AND is_current AND (?3 IS NULL OR kind = ?3) ORDER BY number LIMIT ?2";
+            WHERE number > ?1 AND is_current AND iif(?3 IS NULL, kind <> 'secret', kind = ?3) ORDER BY number LIMIT ?2";
         let mut query = self.0.prepare_cached(text)?;
         let rows = query.query_map(params![page.after_number()?, page.rows()?, kind], |row| {
             let listed =
@@ -70,7 +70,7 @@ impl View<'_> {
 
     /// All that count and that decide about others, in the order they came in.
     pub(crate) fn standing(&self, mut each: impl FnMut(&str, Vec<u8>)) -> Result<(), Error> {
-        let text = "SELECT kind, bytes FROM document WHERE is_current AND kind NOT IN ('order', 'file', 'certificate')
+        let text = "SELECT kind, bytes FROM document WHERE is_current AND kind NOT IN ('order', 'file', 'certificate', 'secret')
             ORDER BY number";
         let mut query = self.0.prepare(text)?;
         let mut rows = query.query([])?;

@@ -20,6 +20,11 @@ const FIRST: &str = "
         assignment TEXT, joined_ms INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX device_by_client ON device (client, device);
+    CREATE TABLE identity (
+        device TEXT PRIMARY KEY, client TEXT NOT NULL, machine TEXT NOT NULL, process TEXT NOT NULL, earlier TEXT NOT NULL,
+        cloned_ms INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX identity_by_client ON identity (client);
     CREATE TABLE tag (
         device TEXT NOT NULL, tag TEXT NOT NULL, client TEXT NOT NULL, PRIMARY KEY (device, tag)
     ) WITHOUT ROWID;
@@ -128,14 +133,41 @@ const FIRST: &str = "
     CREATE INDEX held_by_item ON held (item, number);
     CREATE TABLE ticket (
         number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
-        state TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, times INTEGER NOT NULL, opened_ms INTEGER NOT NULL,
-        changed_ms INTEGER NOT NULL, UNIQUE (device, key)
+        origin TEXT NOT NULL, revision INTEGER NOT NULL, state TEXT NOT NULL, severity TEXT NOT NULL, priority INTEGER NOT NULL,
+        title TEXT NOT NULL, body TEXT NOT NULL, times INTEGER NOT NULL, assignee TEXT, resolution TEXT,
+        is_replied INTEGER NOT NULL, opened_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, UNIQUE (device, origin)
     );
     CREATE INDEX ticket_by_client ON ticket (client, number);
+    CREATE INDEX ticket_by_age ON ticket (client, changed_ms) WHERE state = 'closed';
+    CREATE INDEX ticket_by_key ON ticket (device, key);
+    CREATE INDEX ticket_by_device ON ticket (device, opened_ms);
+    CREATE INDEX ticket_that_is_open ON ticket (device) WHERE state = 'open';
+    CREATE TABLE ticket_note (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, ticket INTEGER NOT NULL, entry INTEGER,
+        by TEXT NOT NULL, visibility TEXT NOT NULL, body TEXT NOT NULL, at_ms INTEGER NOT NULL, UNIQUE (ticket, entry)
+    );
+    CREATE INDEX ticket_note_by_client ON ticket_note (client);
+    CREATE TABLE kv (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, plugin TEXT NOT NULL,
+        key TEXT NOT NULL, bytes INTEGER NOT NULL, value TEXT, here_bytes INTEGER NOT NULL, written_ms INTEGER NOT NULL,
+        expires_ms INTEGER, UNIQUE (device, client, plugin, key)
+    );
+    CREATE INDEX kv_by_size ON kv (device, here_bytes);
+    CREATE INDEX kv_by_client ON kv (client);
+    CREATE TABLE secret (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, name TEXT NOT NULL,
+        serial INTEGER NOT NULL, digest TEXT NOT NULL, places TEXT NOT NULL, by TEXT NOT NULL, set_ms INTEGER NOT NULL,
+        expires_ms INTEGER NOT NULL, is_gone INTEGER NOT NULL, held_serial INTEGER, UNIQUE (device, name)
+    );
+    CREATE INDEX secret_by_client ON secret (client, number);
+    CREATE INDEX secret_by_end ON secret (expires_ms);
     CREATE TABLE notification (
         number INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
-        body TEXT NOT NULL, at_ms INTEGER NOT NULL, UNIQUE (device, key)
+        body TEXT NOT NULL, at_ms INTEGER NOT NULL, audience TEXT NOT NULL, source TEXT NOT NULL, message TEXT NOT NULL,
+        state TEXT NOT NULL, tries INTEGER NOT NULL, due_ms INTEGER NOT NULL, problem TEXT NOT NULL, UNIQUE (device, key)
     );
+    CREATE INDEX notification_that_waits ON notification (device, audience, number) WHERE state = 'waiting';
+    CREATE INDEX notification_by_device ON notification (device, at_ms);
     CREATE INDEX notification_by_client ON notification (client, at_ms);
 
     CREATE TABLE audit (
@@ -167,11 +199,12 @@ pub(crate) enum Seen {
 }
 
 /// Every table, and who sees what of it. A test fails where one is missing.
-pub(crate) const TABLES: [(&str, Seen); 31] = [
+pub(crate) const TABLES: [(&str, Seen); 35] = [
     ("setting", Seen::ByNobody),
     ("client", Seen::OfClient),
     ("site", Seen::OfClient),
     ("device", Seen::OfClient),
+    ("identity", Seen::OfClient),
     ("tag", Seen::OfClient),
     ("token", Seen::OfClient),
     ("document", Seen::OfClients),
@@ -196,6 +229,9 @@ pub(crate) const TABLES: [(&str, Seen); 31] = [
     ("held", Seen::OfHolders),
     ("item", Seen::OfClient),
     ("ticket", Seen::OfClient),
+    ("ticket_note", Seen::OfClient),
+    ("secret", Seen::OfClient),
+    ("kv", Seen::OfClient),
     ("notification", Seen::OfClient),
     ("audit", Seen::ByAll),
     ("audit_detail", Seen::OfClientOrHub),

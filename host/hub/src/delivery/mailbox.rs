@@ -66,16 +66,17 @@ impl Shared {
     }
 }
 
-/// What says whose a device is: an assignment, or the rule and what it joined with.
+/// What says whose a device is, an assignment or the rule and what it joined with; and what is sealed to it.
 pub(super) fn own(view: &View<'_>, device: &str, key: &str) -> Result<Vec<Digest>, Error> {
     let file = |found: Option<(String, Vec<u8>)>| found.and_then(|it| it.0.parse().ok());
+    let secrets = view.secret_files(device)?.into_iter().filter_map(|file| file.parse().ok());
     if let Some(assignment) = file(view.current("assignment", &subject(key))?) {
-        return Ok(vec![assignment]);
+        return Ok([assignment].into_iter().chain(secrets).collect());
     }
     let Some(enrolled) = view.current("enrolment", device)? else { return Ok(Vec::new()) };
     let rule =
         token_of(&enrolled.1).map(|token| view.current("admission", &subject(&token.to_string()))).transpose()?;
-    Ok(file(rule.flatten()).into_iter().chain(file(Some(enrolled))).collect())
+    Ok(file(rule.flatten()).into_iter().chain(file(Some(enrolled))).chain(secrets).collect())
 }
 
 /// With which token a device joined. All of the statement was read when it was taken.

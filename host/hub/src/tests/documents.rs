@@ -39,6 +39,8 @@ async fn what_does_not_verify_is_not_kept() {
         key: key("session"),
         from: time("2026-11-22T12:00:00Z"),
         until: time("2026-11-22T12:10:00Z"),
+        machine: None,
+        process: None,
     };
     let not_kept = put(signed("2026-11-22T12:00:00Z", &session, &["tess"])).await;
     assert!(matches!(not_kept, Err(Error::Invalid(_))), "what is no document is kept nowhere");

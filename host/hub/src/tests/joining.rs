@@ -82,3 +82,50 @@ async fn a_device_has_a_session_until_it_is_retired() {
     world.hub.db.write(move |change| change.retire(&held, &web)).await.unwrap();
     assert!(admit("web", hub).await.is_err());
 }
+
+fn session_of(world: &World, machine: &str, process: &str) -> trust::Signed {
+    let (hub, from, until) = (world.hub.ca.digest(), time("2026-11-22T12:00:00Z"), time("2026-11-22T18:00:00Z"));
+    let digest = |text: &str| Some(model::Digest::of(text.as_bytes()));
+    let (machine, process) = (digest(machine), digest(process));
+    let session = trust::statement::Session { hub, key: key("ephemeral"), from, until, machine, process };
+    super::signed("2026-11-22T12:00:00Z", &session, &["web"])
+}
+
+/// Whether sessions begin, and whether the others end; then since when the device is known to be cloned.
+async fn asks(world: &World, sessions: &[(&str, &str)]) -> (Vec<Option<bool>>, bool) {
+    let (post, mut met) = (Post::new(Arc::clone(&world.hub)), Vec::new());
+    for (machine, process) in sessions {
+        let admitted = post.admit(&session_of(world, machine, process).to_text(), super::NOW_MS).await;
+        met.push(admitted.ok().map(|it| it.ends_others));
+    }
+    let (scope, web) = (asker("tess", &["acme"]).scope, crate::device_id(&key("web")));
+    (met, world.hub.db.read(&scope, |view| view.device(&web)).unwrap().cloned_ms.is_some())
+}
+
+#[tokio::test]
+async fn two_machines_with_one_key_are_noticed_and_one_that_was_started_anew_is_not() {
+    // Started anew, and again; renewed; a backup of itself put back.
+    let same = [("m", "1"), ("m", "1"), ("m", "2"), ("m", "2"), ("m", "3")];
+    let met = asks(&World::new().await, &same).await;
+    assert_eq!(met, (vec![Some(true), Some(false), Some(true), Some(false), Some(true)], false));
+    // The same disk twice: they take turns, and are left to once that is known.
+    let turns = [("m", "1"), ("m", "2"), ("m", "1"), ("m", "2"), ("m", "1")];
+    let met = asks(&World::new().await, &turns).await;
+    assert_eq!(met, (vec![Some(true), Some(true), Some(true), Some(false), Some(false)], true));
+    // Another machine gets no session, and the one that joined goes on.
+    let world = World::new().await;
+    let met = asks(&world, &[("m", "1"), ("other", "2"), ("m", "1")]).await;
+    assert_eq!(met, (vec![Some(true), None, Some(false)], true));
+    let entries = world.hub.db.read(&asker("tess", &["acme"]).scope, |view| view.audit(&crate::db::Page::default()));
+    let told = entries.unwrap().items.iter().filter(|it| it.action == "device-cloned").count();
+    assert_eq!(told, 1, "once");
+}
+
+#[tokio::test]
+async fn a_cloned_device_that_joins_again_is_one_again() {
+    let world = World::new().await;
+    make_token(&world, "token", true).await;
+    assert!(asks(&world, &[("m", "1"), ("m", "2"), ("m", "1")]).await.1);
+    world.hub.join(super::enrolment("web", "token", &["token", "web"])).await.unwrap();
+    assert!(!asks(&world, &[("other", "9"), ("other", "10")]).await.1);
+}

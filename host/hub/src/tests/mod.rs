@@ -4,8 +4,10 @@ mod authority;
 mod bus;
 mod documents;
 mod joining;
+mod notify;
 mod orders;
 mod rollouts;
+mod secrets;
 mod sessions;
 mod strangers;
 mod upkeep;
@@ -91,7 +93,7 @@ pub(crate) fn assignment(serial: u64, device: &str, client: &str, by: &str) -> S
 /// A session of somebody that ends so many minutes after now.
 pub(crate) fn session(by: &str, hub: model::Digest, minutes: u64) -> Signed {
     let (from, until) = (Time::from_ms(NOW_MS), Time::from_ms(NOW_MS + minutes * 60_000));
-    let session = statement::Session { hub, key: key("ephemeral"), from, until };
+    let session = statement::Session { hub, key: key("ephemeral"), from, until, machine: None, process: None };
     signed(&from.to_string(), &session, &[by])
 }
 
@@ -133,6 +135,31 @@ pub(crate) fn order(word: &str, clients: &[&str], by: &str, rings: &[&fleet::Tre
         comment: String::new(),
     };
     signed("2026-11-22T12:00:00Z", &order, &[by])
+}
+
+/// That a device has a secret no more; the same bytes each time.
+pub(crate) fn secret_gone(device: &str, client: &str, by: &str, serial: u64) -> Signed {
+    signed("2026-11-22T12:00:00Z", &secret_of(device, client, serial), &[by])
+}
+
+/// A secret of a device.
+pub(crate) fn secret(device: &str, client: &str, by: &str, serial: u64) -> Signed {
+    let places = vec!["http:api.example.com".to_owned()];
+    let body = statement::Secret { places, ..secret_of(device, client, serial) };
+    let body = body.seal(model::Digest::of(root().statement()), b"tok-0123456789").unwrap();
+    signed("2026-11-22T12:00:00Z", &body, &[by])
+}
+
+fn secret_of(device: &str, client: &str, serial: u64) -> statement::Secret {
+    statement::Secret {
+        serial,
+        expires: time("2027-01-01T00:00:00Z"),
+        client: name(client),
+        device: key(device),
+        name: name("halo-token"),
+        places: Vec::new(),
+        sealed: String::new(),
+    }
 }
 
 /// A token of acme's that lets two devices in.

@@ -31,7 +31,8 @@ async fn a_backup_that_is_made_under_load_is_a_whole_hub_elsewhere() {
                 let body = format!("told {count}");
                 // Each with its entry, so that a copy of two moments would not hold together.
                 let write = move |change: &crate::db::Change<'_>| {
-                    change.notify(&held, &device, &body, &body, 1)?;
+                    let told = crate::db::Told { key: &body, body: &body, audience: "", source: "", to_tell: None };
+                    change.notify(&held, &device, &told, 1)?;
                     let client = Some(held.clone());
                     let body = serde_json::json!({});
                     let actor = crate::db::Actor::Hub;

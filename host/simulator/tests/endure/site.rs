@@ -203,8 +203,14 @@ impl Site {
         let way = Way::new(&self.url(), &[self.authority], None).unwrap();
         let born = Born::new(&Nature::default(), number).unwrap();
         let (key, now) = (SessionKey::from_seed(&rand::random()), Time::from_ms(SystemClock.now_ms()));
-        let session =
-            statement::Session { hub: self.authority, key: key.key(), from: now, until: now.plus_seconds(3_600) };
+        let session = statement::Session {
+            hub: self.authority,
+            key: key.key(),
+            from: now,
+            until: now.plus_seconds(3_600),
+            machine: None,
+            process: None,
+        };
         let mut signed = Signed::new(statement::write(now, &session).unwrap(), Vec::new());
         signed.sign(&mut born.signer()).unwrap();
         let request = Request {

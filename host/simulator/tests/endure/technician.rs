@@ -35,7 +35,8 @@ impl Technician {
         let way = Way::new(hub, &[authority], None)?;
         let (key, now) = (SessionKey::from_seed(&rand::random()), Time::from_ms(SystemClock.now_ms()));
         let until = now.plus_seconds(14 * 60);
-        let session = statement::Session { hub: authority, key: key.key(), from: now, until };
+        let session =
+            statement::Session { hub: authority, key: key.key(), from: now, until, machine: None, process: None };
         let signed = msp::signed(now, &session, &[holder]);
         let body = json!({ "signed": text(&signed) });
         let reply = ask(&way, None, (Method::POST, "/v1/sessions"), bytes_of(&body)).await?;

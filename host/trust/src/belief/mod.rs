@@ -12,6 +12,7 @@ mod places;
 mod releases;
 mod replays;
 mod results;
+mod secrets;
 mod sessions;
 mod standing;
 mod taking;
@@ -23,7 +24,7 @@ use semver::Version;
 
 use crate::signed::Document;
 use crate::statement::{
-    Admission, Approval, Assignment, Enrolment, Hub, Index, Pause, Policy, Revocation, Root, Roster, Rotation,
+    Admission, Approval, Assignment, Enrolment, Hub, Index, Pause, Policy, Revocation, Root, Roster, Rotation, Secret,
 };
 use crate::time::SKEW_SECONDS;
 use crate::{Name, Refusal, Signed, Time};
@@ -64,6 +65,7 @@ pub struct Trust {
     /// How many of these are of each token, by the name of its file.
     joined: BTreeMap<String, usize>,
     hub: Option<Document<Hub>>,
+    secrets: BTreeMap<String, Document<Secret>>,
     /// Worked out of the revocations.
     ended: Ended,
     /// The newest version that ran, by publisher and name.
@@ -98,6 +100,7 @@ impl Trust {
             enrolments: BTreeMap::new(),
             joined: BTreeMap::new(),
             hub: None,
+            secrets: BTreeMap::new(),
             ended: Ended::default(),
             versions: BTreeMap::new(),
             seen: None,

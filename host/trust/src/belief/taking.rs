@@ -121,6 +121,7 @@ impl Trust {
                 self.hub = Some(new);
                 Ok(taken)
             }
+            Kind::Secret => self.put_secret(signed, now),
             Kind::Order => Err(no_document("it says what devices are to do, and is looked at when it comes")),
             Kind::Session => Err(no_document("it says who asks, and is looked at when it comes")),
             Kind::Result => Err(no_document("it says what became of an order, and is looked at when it comes")),

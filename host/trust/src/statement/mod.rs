@@ -19,6 +19,7 @@ mod result;
 mod revocation;
 mod root;
 mod roster;
+mod secret;
 mod session;
 
 use std::fmt;
@@ -46,6 +47,7 @@ pub use result::Report;
 pub use revocation::{End, Revocation};
 pub use root::{Root, RootKey};
 pub use roster::{Roster, Seat};
+pub use secret::{SECRET_BYTES_MAX, Secret};
 pub use session::Session;
 
 pub(crate) use assignment::file_name_of;
@@ -94,6 +96,8 @@ pub enum Kind {
     Hub,
     /// What the agent's next version is.
     Release,
+    /// What a device may use, and nobody else may read.
+    Secret,
 }
 
 /// What there is to know of a kind.
@@ -110,7 +114,7 @@ struct Row {
 
 /// A kind of statement is a file beside this one, and a row.
 #[rustfmt::skip]
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 18] = [
     Row { kind: Kind::Root, word: "root", namespace: "remit-root@vnd.remit", bytes_max: 32 << 10, is_kept: true },
     Row { kind: Kind::Roster, word: "roster", namespace: "remit-roster@vnd.remit", bytes_max: 256 << 10, is_kept: true },
     Row { kind: Kind::Policy, word: "policy", namespace: "remit-policy@vnd.remit", bytes_max: 32 << 10, is_kept: true },
@@ -128,6 +132,7 @@ const ROWS: [Row; 17] = [
     Row { kind: Kind::Result, word: "result", namespace: "remit-result@vnd.remit", bytes_max: 4 << 10, is_kept: false },
     Row { kind: Kind::Hub, word: "hub", namespace: "remit-hub@vnd.remit", bytes_max: 8 << 10, is_kept: true },
     Row { kind: Kind::Release, word: "release", namespace: "remit-release@vnd.remit", bytes_max: 4 << 10, is_kept: false },
+    Row { kind: Kind::Secret, word: "secret", namespace: "remit-secret@vnd.remit", bytes_max: 48 << 10, is_kept: true },
 ];
 
 impl Kind {

@@ -19,6 +19,12 @@ pub struct Session {
     pub from: Time,
     /// Nothing from then on counts.
     pub until: Time,
+    /// Which machine asks, by the device's own word: a digest that tells nothing else of it. A technician's says none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Digest>,
+    /// Which start of the agent asks, drawn by chance: two that take turns are two machines with one key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Digest>,
 }
 
 impl Statement for Session {

@@ -7,12 +7,12 @@ use super::samples;
 use super::world::{World, key, name, names, signed, time};
 use crate::statement::{
     self, Admission, AgentRelease, Approval, Assignment, End, Enrolment, Hub, Index, Order, Pause, Plugin, Policy,
-    Report, Revocation, Root, Roster, Rotation, Session,
+    Report, Revocation, Root, Roster, Rotation, Secret, Session,
 };
 use crate::{Kind, Refusal, Signed, Statement, json};
 
 /// What format 1 looked like when it was made. These stay as they are; a format 2 comes beside them.
-const OLD: [(Kind, &[u8]); 17] = [
+const OLD: [(Kind, &[u8]); 18] = [
     (Kind::Root, include_bytes!("golden/root.signed")),
     (Kind::Roster, include_bytes!("golden/roster.signed")),
     (Kind::Policy, include_bytes!("golden/policy.signed")),
@@ -30,10 +30,11 @@ const OLD: [(Kind, &[u8]); 17] = [
     (Kind::Result, include_bytes!("golden/result.signed")),
     (Kind::Hub, include_bytes!("golden/hub.signed")),
     (Kind::Release, include_bytes!("golden/release.signed")),
+    (Kind::Secret, include_bytes!("golden/secret.signed")),
 ];
 
 /// One of every kind, as it is written now.
-fn new() -> [(Kind, Signed); 17] {
+fn new() -> [(Kind, Signed); 18] {
     let mut world = World::new();
     world.plugin.contract = Some(semver::Version::new(0, 1, 0));
     world.said.body.contract = world.plugin.contract.clone();
@@ -70,6 +71,7 @@ fn new() -> [(Kind, Signed); 17] {
         (Kind::Result, signed(today, &samples::report(pin, Digest::of(b"the order")), &["device"])),
         (Kind::Hub, signed(today, &samples::hub(), &["ann", "ben"])),
         (Kind::Release, signed(today, &samples::release(), &["ray"])),
+        (Kind::Secret, signed(today, &samples::secret(), &["tess"])),
     ]
 }
 
@@ -95,6 +97,7 @@ fn reads(kind: Kind, bytes: &[u8]) -> Result<(), Refusal> {
         Kind::Result => only::<Report>(bytes),
         Kind::Hub => only::<Hub>(bytes),
         Kind::Release => only::<AgentRelease>(bytes),
+        Kind::Secret => only::<Secret>(bytes),
     }
 }
 

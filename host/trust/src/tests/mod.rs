@@ -11,6 +11,7 @@ mod openssh;
 mod people;
 mod samples;
 mod scene;
+mod secrets;
 mod standing;
 mod statements;
 mod world;

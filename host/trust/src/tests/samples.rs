@@ -6,7 +6,7 @@ use semver::Version;
 
 use super::world::{key, name, names, time};
 use crate::statement::{
-    Admission, AgentRelease, Enrolment, Gate, Hub, Order, OrderedPlugin, Pause, Report, Ring, Session,
+    Admission, AgentRelease, Enrolment, Gate, Hub, Order, OrderedPlugin, Pause, Report, Ring, Secret, Session,
 };
 
 const ORDER: &str = "order_01KB3P3M00E5V8CXJ6ZV8Y4R5T";
@@ -72,7 +72,14 @@ pub(super) fn enrolment(tenant: Digest) -> Enrolment {
 
 pub(super) fn session() -> Session {
     let (from, until) = (time("2026-11-22T12:00:00Z"), time("2026-11-22T12:15:00Z"));
-    Session { hub: Digest::of(b"the hub's authority"), key: key("ephemeral"), from, until }
+    Session {
+        hub: Digest::of(b"the hub's authority"),
+        key: key("ephemeral"),
+        from,
+        until,
+        machine: None,
+        process: None,
+    }
 }
 
 pub(super) fn report(tenant: Digest, order: Digest) -> Report {
@@ -113,5 +120,17 @@ pub(super) fn release() -> AgentRelease {
         from: Version::new(1, 2, 0),
         expires: time("2027-02-01T00:00:00Z"),
         comment: "rings wait for each other".to_owned(),
+    }
+}
+
+pub(super) fn secret() -> Secret {
+    Secret {
+        serial: 1,
+        expires: time("2027-11-22T00:00:00Z"),
+        client: name("acme"),
+        device: key("device"),
+        name: name("halo-token"),
+        places: vec!["http:api.example.com".to_owned()],
+        sealed: include_str!("golden/secret.age").trim_end().to_owned(),
     }
 }

@@ -78,15 +78,7 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
     let tools = sources::Asked::from(&machine.device.backends);
     let around = sources::Surroundings::new(Arc::clone(&context.clock), folder, tools);
     let watchers = Watchers::new(around, notices);
-    let fleet = match Fleet::open(&context, &machine).await {
-        Ok(fleet) => fleet.map(Box::new),
-        Err(error) => {
-            let why = format!("{error:#}");
-            tracing::error!(why, "nothing is made of what the hub says");
-            problems.insert("hub".to_owned(), vec![why]);
-            None
-        }
-    };
+    let fleet = Fleet::open(&context, &machine).await;
     let tidy = Arc::new(Notify::new());
     // An earlier agent may have left something.
     tidy.notify_one();
@@ -117,7 +109,8 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         traces: super::Traces::default(),
         not_run: BTreeMap::new(),
         looked_ms: now_ms,
-        fleet,
+        fleet: None,
+        copy: None,
         rows: Rows::default(),
         local: Vec::new(),
         hub_asked: None,
@@ -129,7 +122,9 @@ pub(crate) async fn begin(settings: Settings, context: Arc<Context>) -> anyhow::
         _listening: listening,
         _lock: lock,
     };
+    executor.take_fleet(fleet);
     // What stood stands again, before anybody is told which orders there are.
+    executor.settle_secrets();
     executor.look_at_fleet();
     executor.reload();
     executor.tell_facts();

@@ -11,6 +11,8 @@ use trust::statement::{self, Enrolment};
 use trust::{Signed, Token, Trust};
 use url::Url;
 
+use crate::agent::executor;
+use crate::agent::identity::Identity;
 use crate::agent::joined::{self, Joined};
 use crate::agent::protocol::Ask;
 use crate::agent::{client, config, network};
@@ -33,6 +35,11 @@ pub(crate) struct Args {
 
     /// The token; `-` reads it from standard input, where no list of processes shows it
     token: String,
+
+    /// As a new device, with a new key: on a copy of another machine that looks like it, or where somebody may have the key. The
+    /// device that this was is retired with `remit device retire`
+    #[arg(long)]
+    as_new: bool,
 }
 
 /// What the hub answers.
@@ -75,6 +82,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     let config = config::read(None)?;
     let proxy = network::proxy(&config)?;
     let way = Way::new(&args.url, &[token.authority], proxy.as_ref())?;
+    if args.as_new || is_copy(context)? {
+        begin_anew(context).await?;
+    }
     let mut signer = joined::make_device_key(context)?;
     let device = signer.key()?;
     let enrolment = Enrolment { tenant: token.root, token: token.key(), device: device.clone() };
@@ -86,7 +96,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     // It is what the token names, or nothing: the hub has no say in it.
     let trust = Trust::pinned(token.root, &root).map_err(|refusals| keys::refused(&refusals))?;
     folder.pin(&trust, &root)?;
-    Joined::new(&args.url, token.authority, token.root).keep(context)?;
+    let machine = Identity::read(context.root(), &device);
+    Joined::new(&args.url, token.authority, token.root, machine).keep(context)?;
     let agent = client::ask(context, &Ask::Joined).await.is_ok();
     let told = Told {
         hub: args.url.as_str(),
@@ -108,6 +119,30 @@ pub(crate) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether another machine joined with the key that is here.
+fn is_copy(context: &Context) -> anyhow::Result<bool> {
+    let (Some(joined), Some(signer)) = (Joined::read(context)?, joined::device_key(context)?) else { return Ok(false) };
+    Ok(Identity::read(context.root(), &signer.key()?).is_other(&joined.machine))
+}
+
+/// Forgets the device that this was, what it was told and what was sealed to it. Whoever dies in between joins nothing, and does it again.
+async fn begin_anew(context: &Context) -> anyhow::Result<()> {
+    Joined::forget(context)?;
+    // An agent that listens lets go of it first; where none listens there is nobody to.
+    let _ = client::ask(context, &Ask::Joined).await;
+    let vault = context.vault_of_hub();
+    for secret in vault.list()? {
+        vault.remove(&secret.name)?;
+    }
+    let store = context.store()?;
+    executor::forget_fleet(&store, context.clock.now_ms())?;
+    joined::forget_device_key(context)?;
+    output::say(
+        "it joins as a new device; `remit device retire` is for the one that this was, unless that goes on elsewhere",
+    );
+    Ok(())
 }
 
 fn token(text: &str) -> anyhow::Result<Token> {

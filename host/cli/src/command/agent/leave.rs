@@ -6,12 +6,17 @@ use crate::agent::protocol::Ask;
 use crate::context::Context;
 use crate::output;
 
-/// Leave the hub: nothing is told it any more, and nothing of its orders begins; the device's key and the root stay
+/// Leave the hub: nothing is told it any more, and nothing of its orders begins; the device's key and the root stay, and what technicians sealed to it goes
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    match Joined::forget(context)? {
+    let is_forgotten = Joined::forget(context)?;
+    let vault = context.vault_of_hub();
+    for secret in vault.list()? {
+        vault.remove(&secret.name)?;
+    }
+    match is_forgotten {
         true => output::say("this device left its hub"),
         false => output::say("this device joined no hub"),
     }

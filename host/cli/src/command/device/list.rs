@@ -55,7 +55,7 @@ impl From<&Listed> for Row {
             tags: it.device.tags.join(" "),
             os: facts.os.map(|os| format!("{} {}", os.family, os.version)).unwrap_or_default(),
             agent: facts.agent.map(|agent| agent.version).unwrap_or_default(),
-            state: it.device.state.clone(),
+            state: if it.device.cloned_ms.is_some() { "cloned".to_owned() } else { it.device.state.clone() },
             presence: it.presence.clone(),
             seen: it.seen_ms.map(output::time).unwrap_or_default(),
         }

@@ -1,6 +1,8 @@
 use std::process::ExitCode;
 
+use desk::KeptKey;
 use serde_json::Value;
+use tabled::Tabled;
 
 use crate::context::Context;
 use crate::output::{self, Format};
@@ -12,10 +14,41 @@ use crate::technician::Desk;
 pub(crate) struct Args {
     /// Its host name, its name here or the beginning of that, or its key's fingerprint
     device: String,
+
+    /// What plugins keep for themselves on it, in place of that
+    #[arg(long)]
+    kv: bool,
+}
+
+#[derive(Tabled)]
+struct Row {
+    plugin: String,
+    key: String,
+    bytes: u64,
+    written: String,
+    value: String,
+}
+
+impl From<&KeptKey> for Row {
+    fn from(it: &KeptKey) -> Self {
+        Self {
+            plugin: it.plugin.clone(),
+            key: it.key.clone(),
+            bytes: it.bytes,
+            written: output::time(it.written_ms),
+            value: it.value.clone().unwrap_or_default(),
+        }
+    }
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let found = Desk::open(context).await?.client.device(&args.device).await?;
+    let client = Desk::open(context).await?.client;
+    let found = client.device(&args.device).await?;
+    if args.kv {
+        let kept = client.kept(&found.device.device).await?;
+        output::listed(&kept.iter().map(Row::from).collect::<Vec<_>>(), &kept, context)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     match context.output {
         Format::Json => output::json(&found)?,
         Format::Table => {
@@ -28,6 +61,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
             output::text(&format!("joined    {}", output::time(it.joined_ms)));
             let seen = found.seen_ms.map_or_else(|| "it never said how it is".to_owned(), output::time);
             output::text(&format!("seen      {seen}"));
+            if let Some(since_ms) = it.cloned_ms {
+                let since = output::time(since_ms);
+                output::text(&format!(
+                    "cloned    {since}: two machines have its key. On the copy: `remit agent join --as-new`"
+                ));
+            }
             for (name, value) in &found.facts {
                 lines(name, value).iter().for_each(|line| output::text(&output::one_line(line)));
             }

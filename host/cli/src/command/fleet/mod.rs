@@ -7,7 +7,6 @@ mod run;
 mod show;
 mod status;
 mod submit;
-mod tickets;
 mod upgrade;
 mod watch;
 
@@ -29,7 +28,6 @@ pub(crate) enum Command {
     Resume(resume::Args),
     Rerun(again::Rerun),
     Undo(again::Undo),
-    Tickets(tickets::Args),
 }
 
 pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<ExitCode> {
@@ -45,6 +43,5 @@ pub(crate) async fn run(command: &Command, context: &Context) -> anyhow::Result<
         Command::Resume(args) => resume::run(args, context).await,
         Command::Rerun(args) => again::rerun(args, context).await,
         Command::Undo(args) => again::undo(args, context).await,
-        Command::Tickets(args) => tickets::run(args, context).await,
     }
 }

@@ -9,6 +9,7 @@ mod openapi;
 mod restore;
 mod run;
 mod take;
+mod ways;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

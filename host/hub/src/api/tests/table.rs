@@ -63,6 +63,7 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/devices", || "/v1/devices?client=acme".into(), nothing, OK, OK),
         row("GET", "/v1/devices/{device}", || format!("/v1/devices/{}", device()), nothing, OK, MISSING),
         row("GET", "/v1/devices/{device}/changes", || format!("/v1/devices/{}/changes", device()), nothing, OK, MISSING),
+        row("GET", "/v1/devices/{device}/kv", || format!("/v1/devices/{}/kv", device()), nothing, OK, MISSING),
         row("GET", "/v1/devices/{device}/records/{digest}", || {
             format!("/v1/devices/{}/records/{}", device(), model::Digest::of(ACME.as_bytes()))
         }, nothing, OK, MISSING),
@@ -80,6 +81,8 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/orders/{order}/rollout", || format!("/v1/orders/{}/rollout", order()), nothing, OK, MISSING),
         row("GET", "/v1/parts/{digest}", || format!("/v1/parts/{}", model::Digest::of(ACME.as_bytes())), nothing, OK, MISSING),
         row("GET", "/v1/tickets", || "/v1/tickets?open=true".into(), nothing, OK, OK),
+        row("GET", "/v1/tickets/{number}", || "/v1/tickets/1".into(), nothing, OK, MISSING),
+        row("GET", "/v1/secrets", || "/v1/secrets?client=acme".into(), nothing, OK, OK),
         row("GET", "/v1/notifications", || "/v1/notifications".into(), nothing, OK, OK),
         row("GET", "/v1/audit", || "/v1/audit".into(), nothing, OK, OK),
         row("GET", "/v1/audit/verification", || "/v1/audit/verification".into(), nothing, OK, OK),
@@ -92,11 +95,17 @@ fn rows() -> Vec<Row> {
             "key": key("token").to_string(), "client": "acme", "site": "berlin", "tags": ["server"], "uses": 3, "hours": 24,
             "needs-accept": true,
         }), StatusCode::CREATED, MISSING),
+        row("POST", "/v1/secrets", || "/v1/secrets".into(), |_| {
+            let signed = crate::tests::secret_gone("web", "acme", "tess", 7).to_text();
+            json!({ "signed": [String::from_utf8(signed).unwrap()] })
+        }, OK, MISSING),
         // Each for one's own clients.
         row("POST", "/v1/parts", || "/v1/parts".into(), |_| json!("bytes of a part"), StatusCode::CREATED, StatusCode::CREATED),
         row("PUT", "/v1/orders/{order}/rollout", rollout, |_| json!({ "rings": [[crate::device_id(&key("web"))]] }), OK, MISSING),
         row("DELETE", "/v1/orders/{order}/rollout", rollout, nothing, OK, MISSING),
-        row("POST", "/v1/tickets/{number}/close", || "/v1/tickets/1/close".into(), nothing, OK, MISSING),
+        row("POST", "/v1/tickets/{number}/notes", || "/v1/tickets/1/notes".into(), |_| json!({ "body": "on it" }), OK, MISSING),
+        row("POST", "/v1/tickets/{number}/assign", || "/v1/tickets/1/assign".into(), |_| json!({ "to": "tess" }), OK, MISSING),
+        row("POST", "/v1/tickets/{number}/close", || "/v1/tickets/1/close".into(), |_| json!({ "resolution": "done" }), OK, MISSING),
         row("DELETE", "/v1/tokens/{token}", || "/v1/tokens/token-acme".into(), nothing, OK, MISSING),
         row("POST", "/v1/sessions", || "/v1/sessions".into(), |desk| {
             let signed = crate::tests::session("tess", desk.world.hub.ca.digest(), 10).to_text();

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{OnDisk, held, scope};
 use crate::Error;
 use crate::db::schema::{Seen, TABLES};
-use crate::db::{Actor, Document, NewEntry, Page};
+use crate::db::{Actor, Document, NewEntry, Page, RolloutState, TicketState, WhichTickets};
 
 fn entry() -> NewEntry {
     NewEntry { at_ms: 9_000, actor: Actor::Hub, client: None, action: "client-erased", body: json!({}) }
@@ -104,10 +104,54 @@ fn what_is_older_than_its_client_wants_goes_and_what_is_open_stays() {
     }
     assert!(["ticket", "fact", "device", "orders"].iter().all(|table| count("acme", table) == 1));
     // A ticket that is closed is history too.
-    let number = it.db.read(&scope(&["acme"]), |view| view.tickets(true, &Page::default())).unwrap().items[0].number;
-    it.db.write_now(move |change| change.close_ticket(&held("acme"), number, 11 * DAY_MS)).unwrap();
+    let open = WhichTickets { state: Some(TicketState::Open), ..WhichTickets::default() };
+    let number = it.db.read(&scope(&["acme"]), |view| view.tickets(&open, &Page::default())).unwrap().items[0].number;
+    it.db.write_now(move |change| change.close_ticket(&held("acme"), number, None, 11 * DAY_MS)).unwrap();
     purge(20 * DAY_MS);
     assert_eq!(count("acme", "ticket"), 1);
     purge(22 * DAY_MS);
-    assert_eq!(count("acme", "ticket"), 0);
+    assert_eq!((count("acme", "ticket"), count("acme", "ticket_note")), (0, 0));
+    assert_eq!((count("globex", "ticket"), count("globex", "ticket_note")), (1, 1));
+}
+
+#[test]
+fn an_order_goes_with_its_rollout_when_it_is_over_and_its_clients_keep_it_no_longer() {
+    let it = OnDisk::with_two_clients();
+    let of_orders = ["orders", "ring", "rollout", "rollout_ring", "rollout_part"];
+    let count = |client: &str, table: &str| -> i64 {
+        let text = format!("SELECT count(*) FROM {table}");
+        it.db.read(&scope(&[client]), |view| Ok(view.0.query_row(&text, [], |row| row.get(0))?)).unwrap()
+    };
+    let all = |client: &str| of_orders.iter().all(|table| count(client, table) > 0);
+    let none = |client: &str| of_orders.iter().all(|table| count(client, table) == 0);
+    let purge = |now_ms: u64| while it.db.write_now(move |change| change.purge(now_ms)).unwrap() {};
+    const DAY_MS: u64 = 86_400_000;
+    it.db.write_now(|change| change.set_retention(&held("acme"), 10)).unwrap();
+    // It expired long ago, and goes on.
+    purge(100 * DAY_MS);
+    assert!(all("acme"));
+    let end = |client: &'static str| {
+        let end = move |change: &crate::db::Change<'_>| {
+            change.end_rollout(&format!("digest-order-{client}"), RolloutState::Expired, 100 * DAY_MS)
+        };
+        assert!(it.db.write_now(end).unwrap());
+    };
+    end("acme");
+    purge(110 * DAY_MS);
+    assert!(all("acme"));
+    purge(110 * DAY_MS + 1);
+    assert!(none("acme") && all("globex"), "that one goes on");
+    end("globex");
+    purge(110 * DAY_MS + 1);
+    assert!(all("globex"), "globex keeps it for a year");
+    let documents = |client: &str| {
+        let listed = it.db.read(&scope(&[client]), |view| view.documents(Some("order"), &Page::default()));
+        listed.unwrap().items.len()
+    };
+    assert_eq!((documents("acme"), documents("globex")), (0, 1));
+    // Its parts go as what no rollout names.
+    it.db.write_now(|change| change.tidy_parts(111 * DAY_MS)).unwrap();
+    assert_eq!((count("acme", "part"), count("globex", "part")), (0, 1));
+    let verified = it.db.read(&scope(&["*"]), |view| view.verify_audit(None)).unwrap();
+    assert_eq!(verified.broken, None, "the chain stays");
 }

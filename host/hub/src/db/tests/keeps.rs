@@ -108,7 +108,9 @@ fn pages_have_everything_once() {
         assert!(matches!(it.db.read(&scope(&["acme"]), |view| view.devices(None, &bad)), Err(Error::Invalid(_))));
     }
     let not_a_number = page(1, Some("x".to_owned()));
-    assert!(it.db.read(&scope(&["acme"]), |view| view.tickets(false, &not_a_number)).is_err());
+    assert!(
+        it.db.read(&scope(&["acme"]), |view| view.tickets(&crate::db::WhichTickets::default(), &not_a_number)).is_err()
+    );
 }
 
 #[test]

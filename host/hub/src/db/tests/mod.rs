@@ -6,13 +6,14 @@ mod keeps;
 mod queries;
 mod schema;
 mod scoped;
+mod tickets;
 
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    Actor, Change, Db, Document, NewEntry, NewMessage, NewOrder, NewPart, NewResult, NewRollout, NewSeat, NewToken,
-    Page,
+    Actor, Change, Db, Document, NewEntry, NewMessage, NewOrder, NewPart, NewResult, NewRollout, NewSeat, NewSecret,
+    NewToken, Page, Stated, StatedKey, StatedNote, Told,
 };
 use crate::scope::Held;
 use crate::{Error, Scope};
@@ -55,6 +56,22 @@ pub(super) fn page(limit: u32, after: Option<String>) -> Page {
 /// A device's name, the same for the same word.
 pub(crate) fn device(word: &str) -> String {
     model::Digest::of(word.as_bytes()).hex()
+}
+
+/// What a device says of a ticket.
+pub(super) fn a_ticket() -> Stated<'static> {
+    Stated {
+        origin: "tkt_1",
+        key: "disks/full",
+        revision: 1,
+        is_open: true,
+        severity: "warning",
+        priority: 3,
+        title: "disk full",
+        body: "9 % left",
+        times: 1,
+        resolution: None,
+    }
 }
 
 /// Whatever a client can have: the marker is in each, as what only this client may read.
@@ -140,8 +157,31 @@ pub(crate) fn one_of_everything(change: &Change<'_>, client: &str) -> Result<(),
     for part in rows.since("deb_packages", None) {
         assert!(change.take_rows(&held, &device, &part, 3_000)?);
     }
-    change.open_ticket(&held, (&device, "disk"), (&secret, &secret), 3_000)?;
-    assert!(change.notify(&held, &device, "told", &secret, 3_000)?);
+    let said = [StatedNote { entry: 2, by: &secret, visibility: "internal", body: &secret, at_ms: 3_000 }];
+    change.ticket_stated(&held, &device, &Stated { title: &secret, body: &secret, ..a_ticket() }, &said, 3_000)?;
+    let told = Told { key: "told", body: &secret, audience: "on-call", source: &secret, to_tell: Some(secret.clone()) };
+    assert!(change.notify(&held, &device, &told, 3_000)?);
+    let kept = StatedKey {
+        plugin: "disks",
+        key: &secret,
+        bytes: Some(1),
+        value: Some(&secret),
+        written_ms: 3_000,
+        expires_ms: None,
+    };
+    change.keep_key(&held, &device, &kept)?;
+    change.identify(&held, &device, (&secret, &secret), 3_000)?;
+    let sealed = NewSecret {
+        device: device.clone(),
+        name: "halo-token".to_owned(),
+        serial: 1,
+        places: vec![secret.clone()],
+        by: secret.clone(),
+        expires_ms: u64::MAX >> 1,
+        is_gone: false,
+        document: document("secret", &device, &[client]),
+    };
+    assert!(change.put_secret(&held, &sealed, 3_000)?);
     let actor = Actor::Technician(secret.clone(), secret.clone());
     let body = json!({ "text": secret });
     change.audit(&NewEntry { at_ms: 3_000, actor, client: Some(held), action: "tested", body })

@@ -3,26 +3,32 @@
 //! Nothing that comes is believed: `fleet::Member` decides about each of it, and what follows is made durable in one transaction
 //! with what the dispatcher decides about it. Nothing of the agent waits for a hub.
 
+mod copy;
 mod facts;
+mod kept;
 mod line;
 mod orders;
 mod outbox;
 mod parcels;
 mod rows;
 mod said;
+mod secrets;
 mod tables;
+mod tickets;
 mod told;
 mod upgrades;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ::fleet::{Facts, Inventory, Member};
 use anyhow::Context as _;
+use backends::notify::TO_HUB;
 use model::{Digest, RunId};
 use store::Store;
 use trust::{Place, Signed, Signer, Time};
 
 use super::Executor;
+use crate::agent::identity::Identity;
 use crate::agent::joined::{self, Joined};
 use crate::agent::protocol::LineIs;
 use crate::agent::report::HubRow;
@@ -37,6 +43,8 @@ use outbox::Outbox;
 use parcels::Parcels;
 use said::Marks;
 
+pub(super) use copy::Copy;
+pub(crate) use copy::forget;
 pub(super) use facts::Asked as FactsAsked;
 use facts::facts;
 pub(super) use orders::Refusal;
@@ -53,14 +61,28 @@ const OWN: &str = "fleet-own";
 /// How many rows are read at once.
 const PAGE: u32 = 500;
 
+/// What this machine is in a fleet.
+pub(super) enum Is {
+    /// It joined none.
+    Nothing,
+    /// A device of one.
+    Device(Box<Fleet>),
+    /// A copy of one: another machine joined with the key that is here.
+    Copy(Box<Copy>),
+}
+
 /// This device in a fleet.
 pub(super) struct Fleet {
     joined: Joined,
     signer: Signer,
+    /// Drawn by chance: which start of the agent this is.
+    process: Digest,
     member: Member,
     facts: Facts,
     /// What the hub was told of that since this process began.
     told_facts: Option<Inventory>,
+    /// Which secrets the hub was told are here.
+    told_secrets: Option<String>,
     outbox: Outbox,
     /// Orders that began and are not over, by the digest of their statement.
     orders: BTreeMap<Digest, InForce>,
@@ -73,6 +95,10 @@ pub(super) struct Fleet {
     ran: BTreeMap<Digest, RunId>,
     parcels: Parcels,
     marks: Marks,
+    /// How far what plugins keep was told.
+    kept: kept::Marks,
+    /// Messages that were taken for the hub to tell, and are on their way out of where they lay.
+    taken: HashSet<String>,
     /// The mailbox that was read last.
     has: Option<Digest>,
     fetch: Vec<Digest>,
@@ -90,12 +116,17 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// What was kept; none where this device joined no hub.
-    pub(super) async fn open(context: &Context, machine: &Machine) -> anyhow::Result<Option<Self>> {
-        let Some(joined) = Joined::read(context)? else { return Ok(None) };
+    /// What was kept.
+    pub(super) async fn open(context: &Context, machine: &Machine) -> anyhow::Result<Is> {
+        let Some(joined) = Joined::read(context)? else { return Ok(Is::Nothing) };
         let signer = joined::device_key(context)?.context("the device's key is gone: `remit agent join` again")?;
+        let identity = Identity::read(context.root(), &signer.key()?);
+        if identity.is_other(&joined.machine) {
+            return Ok(Is::Copy(Box::new(Copy::new(joined, signer, identity, context)?)));
+        }
         let facts = facts(machine).await;
-        Self::restore(joined, signer, facts, context, &machine.store).map(Some)
+        let fleet = Self::restore(joined, signer, facts, context, &machine.store)?;
+        Ok(Is::Device(Box::new(fleet)))
     }
 
     fn restore(joined: Joined, signer: Signer, facts: Facts, context: &Context, store: &Store) -> anyhow::Result<Self> {
@@ -105,9 +136,11 @@ impl Fleet {
         Ok(Self {
             joined,
             signer,
+            process: Digest::from(rand::random::<[u8; 32]>()),
             member,
             facts,
             told_facts: None,
+            told_secrets: secrets::told(store, now_ms)?,
             outbox: Outbox::open(store, now_ms)?,
             orders: orders_kept(store, now_ms)?,
             documents: BTreeMap::new(),
@@ -116,6 +149,8 @@ impl Fleet {
             ran: orders::ran(store, now_ms)?,
             parcels: Parcels::open(&context.state),
             marks: Marks::open(store, now_ms)?,
+            kept: kept::Marks::open(store, now_ms)?,
+            taken: HashSet::new(),
             has: None,
             fetch: Vec::new(),
             waiting: BTreeSet::new(),
@@ -174,19 +209,35 @@ impl Executor {
     pub(super) fn reopen_fleet(&mut self) {
         let handle = tokio::runtime::Handle::current();
         let opened = tokio::task::block_in_place(|| handle.block_on(Fleet::open(&self.context, &self.machine)));
-        self.fleet = match opened {
-            Ok(fleet) => {
-                self.problems.remove("hub");
-                fleet.map(Box::new)
+        self.take_fleet(opened);
+        self.settle_secrets();
+        self.look_at_fleet();
+    }
+
+    /// From now on it is this in a fleet, or nobody can say what.
+    pub(super) fn take_fleet(&mut self, opened: anyhow::Result<Is>) {
+        (self.fleet, self.copy) = (None, None);
+        self.rows.gone(TO_HUB, TO_HUB.to_owned());
+        self.problems.remove("hub");
+        self.problems.remove("copy");
+        match opened {
+            Ok(Is::Nothing) => {}
+            Ok(Is::Device(fleet)) => {
+                // Whom nobody here has a route for, the hub tells.
+                self.rows.put(TO_HUB, TO_HUB.to_owned(), "true".to_owned());
+                self.fleet = Some(fleet);
+            }
+            Ok(Is::Copy(copy)) => {
+                tracing::error!(why = copy::WHY, "nothing is done for the hub");
+                self.problems.insert("copy".to_owned(), vec![copy::WHY.to_owned()]);
+                self.copy = Some(copy);
             }
             Err(error) => {
                 let why = format!("{error:#}");
                 tracing::error!(why, "nothing is made of what the hub says");
                 self.problems.insert("hub".to_owned(), vec![why]);
-                None
             }
-        };
-        self.look_at_fleet();
+        }
     }
 
     /// What this device believes may be other than before.
@@ -198,6 +249,7 @@ impl Executor {
         }
         self.check_place();
         self.look_at_signed();
+        self.settle_secrets();
     }
 
     /// What the agent's owner says of the device, and others signed otherwise, is said to nobody in vain.

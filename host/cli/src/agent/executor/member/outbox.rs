@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bus::{Ack, BATCH_BYTES_MAX, MESSAGES_MAX, Spool, Taken};
+use bus::{Ack, BATCH_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGES_MAX, Spool, Taken};
 use model::Digest;
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -12,7 +12,7 @@ use super::{OWN, Rows};
 use crate::agent::protocol::Said;
 
 /// What waits, by its number.
-const OUTBOX: &str = "fleet-outbox";
+pub(super) const OUTBOX: &str = "fleet-outbox";
 
 /// What the hub has, by the same number: it may come back out of a backup that was made before.
 const TOLD: &str = "fleet-told";
@@ -128,6 +128,11 @@ impl Outbox {
 
     /// One more thing to say. What may go makes room, the oldest first; that nothing is lost without a trace is for the chain.
     pub(super) fn push(&mut self, kind: Name, body: String, may_go: bool, rows: &mut Rows) {
+        // No hub takes it, and it would be in the way of all that comes after it.
+        if may_go && body.len() > MESSAGE_BYTES_MAX {
+            self.lost += 1;
+            return;
+        }
         let sequence = self.next;
         self.next += 1;
         let kept = Kept { kind, body, may_go };
@@ -333,6 +338,14 @@ mod tests {
         bench.push("d", false);
         bench.settle();
         assert_eq!(bench.first().last().unwrap().0, 4, "no number is used twice");
+    }
+
+    #[test]
+    fn what_no_hub_takes_keeps_nothing_else_back() {
+        let mut bench = Bench::new();
+        bench.push(&"x".repeat(MESSAGE_BYTES_MAX + 1), true);
+        bench.push(&"x".repeat(MESSAGE_BYTES_MAX), true);
+        assert_eq!((bench.outbox.len(), bench.outbox.lost), (1, 1));
     }
 
     #[test]

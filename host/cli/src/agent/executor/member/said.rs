@@ -4,19 +4,20 @@ use std::collections::HashMap;
 
 use backends::notify;
 use backends::ticket::{Filter, Tickets};
+use bus::MESSAGE_BYTES_MAX;
 use contract::ticket::Status;
 use serde_json::json;
 use store::Store;
 
 use super::super::Executor;
-use super::{OWN, all};
+use super::{OWN, all, tickets};
 
 /// The rows of what was told: the key says of what, and the value how far.
 const SAID: &str = "said/";
 
 /// The most bytes of what a ticket goes by, and of its title; and of its text. Hubs take no more.
-const LINE_BYTES_MAX: usize = 256;
-const TEXT_BYTES_MAX: usize = 64 << 10;
+pub(super) const LINE_BYTES_MAX: usize = 256;
+pub(super) const TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// The most that are told at once: the rest with the next look.
 const AT_ONCE: usize = 256;
@@ -55,6 +56,10 @@ impl Executor {
             Ok(found) => found,
             Err(error) => return tracing::error!(%error, "tickets and notifications cannot be read, and were not told"),
         };
+        if let Err(error) = self.hand_over_messages() {
+            tracing::error!(%error, "notifications cannot be read, and were not told");
+        }
+        self.look_at_kept();
         let Some(fleet) = &mut self.fleet else { return };
         // What is gone from the device is told no more, and nothing is kept of it.
         let there: std::collections::HashSet<&str> = found.iter().map(|it| it.mark.0.as_str()).collect();
@@ -72,22 +77,41 @@ impl Executor {
         }
     }
 
+    /// What the hub is to tell somebody goes from one outbox into the other, in one piece.
+    fn hand_over_messages(&mut self) -> Result<(), contract::types::Error> {
+        let outbox = notify::Outbox::new(&self.machine.device.shared);
+        let due = tokio::task::block_in_place(|| outbox.for_hub(AT_ONCE))?;
+        let Some(fleet) = &mut self.fleet else { return Ok(()) };
+        // What was taken and is still there is on its way to the disk.
+        fleet.taken.retain(|key| due.iter().any(|it| it.1 == *key));
+        for (collection, key, audience, message) in due {
+            let Ok(kind) = "notification".parse() else { continue };
+            if !fleet.taken.insert(key.clone()) {
+                continue;
+            }
+            // Somebody is to be told: it goes before nothing else.
+            let body = told(&audience, message, fleet.facts.hostname.as_deref());
+            fleet.outbox.push(kind, body, true, &mut self.rows);
+            self.rows.gone(collection, key);
+        }
+        Ok(())
+    }
+
     fn found(&self) -> Result<Vec<New>, contract::types::Error> {
         let shared = &self.machine.device.shared;
         let statuses =
             [Status::New, Status::InProgress, Status::Pending, Status::Resolved, Status::Closed, Status::Cancelled];
         let filter = Filter { statuses: statuses.to_vec(), ..Filter::default() };
         let tickets = Tickets::new(shared).list(&filter)?.into_iter().rev().map(|ticket| New {
-            mark: (format!("ticket/{}", ticket.id), ticket.occurrences.to_string()),
+            mark: (format!("ticket/{}", ticket.id), tickets::revision(&ticket).to_string()),
             kind: "ticket",
-            body: json!({
-                "key": cut(&format!("{}/{}", ticket.plugin, ticket.stated.fingerprint), LINE_BYTES_MAX),
-                "title": cut(&ticket.stated.title, LINE_BYTES_MAX),
-                "body": cut(&ticket.stated.body, TEXT_BYTES_MAX),
-            })
-            .to_string(),
+            body: tickets::told(&ticket),
         });
-        let alerts = notify::Outbox::new(shared).alerts()?.into_iter().map(|(key, alert)| New {
+        let outbox = notify::Outbox::new(shared);
+        // Of what the hub tells it is told another way.
+        let is_told_here =
+            |key: &str| key.split_once('/').is_some_and(|(to, _)| matches!(outbox.is_for_hub(to), Ok(false)));
+        let alerts = outbox.alerts()?.into_iter().filter(|(key, _)| is_told_here(key)).map(|(key, alert)| New {
             mark: (format!("alert/{key}"), format!("{}/{}", alert.message, alert.times)),
             kind: "notification",
             body: json!({
@@ -96,12 +120,33 @@ impl Executor {
             })
             .to_string(),
         });
-        Ok(tickets.chain(alerts).collect())
+        let found = tickets.chain(alerts).collect();
+        Ok(found)
+    }
+}
+
+/// A message for the hub to tell: of many events as many of the first as go along.
+fn told(audience: &str, mut message: notify::Message, source: Option<&str>) -> String {
+    loop {
+        let summary = message.events.first().map(|it| it.stated.summary.as_str()).unwrap_or_default();
+        let body = json!({
+            "key": cut(&format!("{audience}/{}/{}", message.number, message.queued_ms), LINE_BYTES_MAX),
+            "body": cut(summary, TEXT_BYTES_MAX),
+            "audience": audience,
+            "source": source.map(|it| cut(it, LINE_BYTES_MAX)),
+            "message": &message,
+        });
+        let body = body.to_string();
+        if body.len() <= MESSAGE_BYTES_MAX || message.events.len() <= 1 {
+            return body;
+        }
+        let half = message.events.len() / 2;
+        message.events.truncate(half);
     }
 }
 
 /// No more bytes than these, and no half of a character.
-fn cut(text: &str, most: usize) -> &str {
+pub(super) fn cut(text: &str, most: usize) -> &str {
     let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }

@@ -1,3 +1,6 @@
+#[cfg(target_os = "linux")]
+mod fleet;
+
 use std::process::ExitCode;
 
 use backends::ticket::{Filter, Ticket, Tickets};
@@ -7,8 +10,14 @@ use tabled::Tabled;
 use crate::context::Context;
 use crate::output::{self, Format};
 
-/// Look after the tickets that plugins raised on this machine
+/// Look after the tickets that plugins raised: on this machine, or at the hub
 #[derive(clap::Args)]
+#[command(after_help = "A number such as T-000042 is a ticket of this machine, and 42 one of the hub's.
+
+Examples:
+  remit ticket list
+  remit ticket list --client acme --output csv
+  remit ticket resolve 42 'the disk was replaced'")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -20,7 +29,7 @@ enum Command {
     List(List),
     /// Show one ticket with its notes, files and history
     Show {
-        /// Its number, such as T-000042, or its id
+        /// Its number, such as T-000042 here or 42 at the hub, or its id
         ticket: String,
         /// Write what is in an attached file instead, by the number of its entry
         #[arg(long, value_name = "ENTRY")]
@@ -55,7 +64,7 @@ enum Command {
 #[derive(clap::Args)]
 struct List {
     /// Only those that stand so; repeat for more. Without it, open ones
-    #[arg(long = "status", value_name = "STATUS", value_parser = status)]
+    #[arg(long = "status", value_name = "STATUS", value_parser = status, conflicts_with_all = ["hub", "clients", "device"])]
     statuses: Vec<Status>,
     /// Closed ones too
     #[arg(long, conflicts_with = "statuses")]
@@ -67,11 +76,20 @@ struct List {
     #[arg(long, value_name = "PERSON")]
     assignee: Option<String>,
     /// Raised into this queue
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["hub", "clients", "device"])]
     queue: Option<String>,
     /// Of at least this priority, 1 being the highest
     #[arg(long, value_name = "PRIORITY", value_parser = clap::value_parser!(u8).range(1..=4))]
     priority: Option<u8>,
+    /// Those of all devices, as the hub has them, and not of this machine
+    #[arg(long)]
+    hub: bool,
+    /// Of this client, at the hub; repeat for more
+    #[arg(long = "client", value_name = "NAME")]
+    clients: Vec<trust::Name>,
+    /// Of this device, at the hub: its host name, its name there or the beginning of that, or its key's fingerprint
+    #[arg(long)]
+    device: Option<String>,
     /// At most so many; 0 for all
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -80,7 +98,7 @@ struct List {
 /// A ticket to be changed, and by whom: the history names them.
 #[derive(clap::Args)]
 struct Which {
-    /// Its number, such as T-000042, or its id
+    /// Its number, such as T-000042 here or 42 at the hub, or its id
     ticket: String,
     /// Who does it, if it is not you
     #[arg(long = "as", value_name = "PERSON", env = "USER", default_value = "somebody", hide_env = true)]
@@ -137,7 +155,50 @@ impl List {
     }
 }
 
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+impl Args {
+    /// Whether what it lists is a fleet's.
+    pub(crate) fn is_of_fleet(&self) -> bool {
+        matches!(&self.command, Command::List(list) if list.is_of_fleet())
+    }
+}
+
+impl List {
+    fn is_of_fleet(&self) -> bool {
+        self.hub || !self.clients.is_empty() || self.device.is_some()
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Command::List(list) if list.is_of_fleet() => fleet::list(list, context).await,
+        command => match command.ticket().and_then(fleet::number) {
+            Some(number) => fleet::one(command, number, context).await,
+            None => run_here(args, context),
+        },
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Command::List(list) if list.is_of_fleet() => anyhow::bail!("a technician at the hub works on Linux so far"),
+        _ => run_here(args, context),
+    }
+}
+
+impl Command {
+    /// Which one, where it is about one.
+    fn ticket(&self) -> Option<&str> {
+        match self {
+            Self::List(_) => None,
+            Self::Show { ticket, .. } => Some(ticket),
+            Self::Note { which, .. } | Self::Assign { which, .. } | Self::Resolve { which, .. } => Some(&which.ticket),
+        }
+    }
+}
+
+fn run_here(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let store = context.store()?;
     let tickets = Tickets::new(&context.shared(&store, &context.host_policy()?));
     let ticket = match &args.command {
