@@ -78,8 +78,22 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(after) = self.after {
             // Rounded up: whoever comes after it finds what was promised.
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1000) as u64));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_nanos().div_ceil(1_000_000_000) as u64));
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_to_come_again_is_never_told_at_once() {
+        for (after, told) in
+            [(Duration::from_nanos(1), "1"), (Duration::from_secs(1), "1"), (Duration::from_millis(1_001), "2")]
+        {
+            assert_eq!(Problem::too_often(after).into_response().headers()[header::RETRY_AFTER], told, "{after:?}");
+        }
     }
 }
