@@ -44,9 +44,10 @@ impl Identity {
         differ(self.installation, than.installation) || differ(self.firmware, than.firmware)
     }
 
-    /// All of it, for the hub.
+    /// All of it, for the hub: the same from every version of the agent, or one that is replaced would look like another machine.
     pub(crate) fn digest(&self) -> Digest {
-        Digest::of(format!("{:?} {:?}", self.installation, self.firmware).as_bytes())
+        let text = |known: Option<Digest>| known.map(|it| it.to_string()).unwrap_or_default();
+        Digest::of(format!("{} {}", text(self.installation), text(self.firmware)).as_bytes())
     }
 }
 
@@ -88,5 +89,8 @@ mod tests {
         assert!(!read(&tempfile::tempdir().unwrap()).is_other(&joined), "nothing is known");
         let elsewhere = Identity::read(machine("aaaa", "1111-2222").path(), &SessionKey::from_seed(&[2; 32]).key());
         assert_ne!(elsewhere.digest(), joined.digest(), "what it says is for one device");
+        // Hubs have kept it.
+        let kept = "sha256:dc8a4906fe05c8ec2abbcf91afb5dd97a1d2f9978fa643ec4b96f9dca6ab2250";
+        assert_eq!(joined.digest().to_string(), kept);
     }
 }

@@ -187,6 +187,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCo
     }
 }
 
+#[cfg(target_os = "linux")]
 impl Command {
     /// Which one, where it is about one.
     fn ticket(&self) -> Option<&str> {
