@@ -111,14 +111,21 @@ fn what_is_wrong_with_a_hub_is_said() {
     assert_eq!(wrong(&msp.remit, &folder), []);
 }
 
-/// Has a client be there with something of its own, as if its devices had been.
+/// Has a client be there with something of its own, as if its devices had been: a row in each table of what they said.
 fn with_client(folder: &Path, client: &str) {
-    let script = "import sqlite3, sys\n\
-        file, client = sys.argv[1:]\n\
-        base = sqlite3.connect(file)\n\
-        base.execute('INSERT INTO client VALUES (?, 1, 365)', [client])\n\
-        base.execute(\"INSERT INTO ticket VALUES (NULL, ?, ?, 'key', 'open', ?, 'body', 1, 1, 1)\", [client, 'device-of-' + client, 'secret-of-' + client])\n\
-        base.commit()";
+    let script = r#"
+import sqlite3, sys
+file, client = sys.argv[1:]
+base = sqlite3.connect(file)
+base.execute("INSERT INTO client VALUES (?, 1, 365)", [client])
+for table in ["ticket", "ticket_note", "kv", "notification", "fact", "fact_change", "item"]:
+    columns = base.execute("SELECT name, type FROM pragma_table_info(?) WHERE NOT (pk AND type = 'INTEGER')", [table])
+    other = {"INTEGER": len(client), "TEXT": "secret-of-" + client, "BLOB": b"secret"}
+    row = {name: client if name == "client" else other[kind] for name, kind in columns}
+    names, marks, values = ", ".join(row), ", ".join("?" for _ in row), list(row.values())
+    base.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
+base.commit()
+"#;
     let mut python = std::process::Command::new("/usr/bin/python3");
     let ran = python.args(["-c", script]).arg(folder.join("hub.db")).arg(client).status().unwrap();
     assert!(ran.success());
