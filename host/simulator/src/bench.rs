@@ -133,7 +133,7 @@ impl HubProcess {
     #[expect(clippy::disallowed_methods, reason = "a bench: what the hub takes is measured of a process of its own")]
     fn start(program: &Path, folder: &Path) -> anyhow::Result<Self> {
         let mut command = std::process::Command::new(program);
-        command.arg("hub").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let (Some(says), Some(hears)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("the hub's process cannot be spoken to")
@@ -191,7 +191,7 @@ fn make_hub(folder: &Path, msp: &Msp) -> anyhow::Result<Digest> {
     Ok(hub.ca().digest())
 }
 
-/// Measures one fleet.
+/// Measures one fleet, at the hub of this program.
 pub async fn measure(
     program: &Path,
     devices: u32,
@@ -257,6 +257,9 @@ pub async fn measure(
         hub_rss / 1024.0
     ));
 
+    let troubles = || counts.troubles().iter().for_each(|(why, times)| told(&format!("{times} times so far: {why}")));
+    troubles();
+
     // Everybody looks, and then once more: the first time they fetch the plugin.
     let mut durable_s = [0.0; 2];
     let (mut hub_cpu_ms_each, mut device_cpu_ms) = (0.0, 0.0);
@@ -275,7 +278,7 @@ pub async fn measure(
         told(&format!(
             "every result durable in {durable_s:.1} s (the order on its way after {sent_s:.1}); of processor time {hub_cpu_ms_each:.2} ms each of the hub, {device_cpu_ms:.2} of the device"
         ));
-        counts.troubles().iter().for_each(|(why, times)| told(&format!("{times} times so far: {why}")));
+        troubles();
         counted(&tess, digest, devices).await?;
         // As long after the last one as it takes connections to end: each order meets devices at rest.
         sleep(patience.settle).await;

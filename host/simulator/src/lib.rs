@@ -11,7 +11,6 @@ pub mod bench;
 pub mod crew;
 pub mod device;
 pub mod files;
-pub mod hub_process;
 pub mod inventory;
 pub mod machine;
 pub mod msp;

@@ -3,6 +3,10 @@
 
 mod command;
 
+/// What ten thousand devices keep lies in one heap: glibc takes a third of the time of a fleet to look for room in it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -27,7 +27,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     files::raise();
-    let program = std::env::current_exe()?;
+    // Built beside this one, and with the allocator that `remit` has.
+    let program = std::env::current_exe()?.with_file_name("simulator-hub");
     let mut all: Vec<Measured> = Vec::new();
     for devices in &args.devices {
         // A runtime each: what the devices before had is gone with it.

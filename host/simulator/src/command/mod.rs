@@ -1,7 +1,6 @@
 //! One file a command.
 
 mod bench;
-mod hub;
 mod play;
 mod redteam;
 
@@ -22,7 +21,6 @@ pub(crate) struct Simulator {
 enum Command {
     Redteam(redteam::Args),
     Bench(bench::Args),
-    Hub(hub::Args),
 }
 
 impl Simulator {
@@ -31,7 +29,6 @@ impl Simulator {
             None => play::run(&self.play),
             Some(Command::Redteam(args)) => redteam::run(&args),
             Some(Command::Bench(args)) => bench::run(&args),
-            Some(Command::Hub(args)) => hub::run(&args),
         }
     }
 }

@@ -44,7 +44,7 @@ fn fleet(json: bool) -> anyhow::Result<ExitCode> {
 
 /// The simulator, by itself: it needs no sandbox, which is most of what there is to build.
 pub(crate) fn simulator() -> anyhow::Result<PathBuf> {
-    let [simulator] = built(&["--package", "simulator", "--bin", "simulator"], ["simulator"])?;
+    let [simulator, _] = built(&["--package", "simulator", "--bins"], ["simulator", "simulator-hub"])?;
     Ok(simulator)
 }
 

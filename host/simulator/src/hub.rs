@@ -1,7 +1,7 @@
-//! A hub as `remit hub run` serves it, in a process of its own: what it takes is then its own.
+//! `simulator-hub FOLDER`: a hub as `remit hub run` serves it, in a process of its own, for benches. What it takes is then its own.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,9 +10,14 @@ use model::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+fn main() -> anyhow::Result<()> {
+    let folder = std::env::args_os().nth(1).map(PathBuf::from);
+    run(&folder.context("expected: simulator-hub FOLDER")?)
+}
+
 /// Serves until its input ends. The first line that it says is the address at which it listens.
-pub fn run(folder: &Path) -> anyhow::Result<()> {
-    crate::files::raise();
+fn run(folder: &Path) -> anyhow::Result<()> {
+    simulator::files::raise();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let _alone = Hub::alone(folder)?;
     let hub = Arc::new(Hub::open(folder, clock)?);
