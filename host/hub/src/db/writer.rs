@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use crate::{Error, fail};
@@ -63,8 +63,8 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Has it done, all or nothing. Durable when the answer comes. It may be done twice, where the commit that it was in was spoilt
-    /// by something else.
+    /// Has it done, all or nothing. Durable when the answer comes. It may be done several times, where something else spoilt what it was
+    /// in: then nothing is left of the times before.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
         work: impl FnMut(&Change<'_>) -> Result<T, Error> + Send + 'static,
@@ -93,14 +93,14 @@ fn write_all(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         batch.extend(std::iter::from_fn(|| jobs.try_recv().ok()).take(TOGETHER_MAX - 1));
-        if together(&mut connection, &mut batch).is_ok() {
+        if all_or_nothing(&mut connection, &mut batch).unwrap_or(false) || each(&mut connection, &mut batch).is_ok() {
             batch.into_iter().for_each(|job| job.end(None));
             continue;
         }
         // What spoils a commit as a whole, such as one that the disk has no room for, may spoil none of its parts.
         for job in batch {
             let mut alone = vec![job];
-            let mut spoilt = together(&mut connection, &mut alone).err();
+            let mut spoilt = each(&mut connection, &mut alone).err();
             alone.into_iter().for_each(|job| job.end(spoilt.take()));
         }
     }
@@ -108,7 +108,18 @@ fn write_all(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>) {
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
 }
 
-fn together(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
+/// Keeps all of them, or none where one is not to be kept; whether it did. Nearly always all are, and a savepoint for each would copy
+/// every page that it writes to.
+fn all_or_nothing(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<bool, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if !batch.iter_mut().all(|job| job.run(&Change(&transaction))) {
+        return Ok(false);
+    }
+    commit(transaction).map(|()| true)
+}
+
+/// Keeps those that are to be kept, whatever the others are.
+fn each(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in batch {
         let savepoint = transaction.savepoint()?;
@@ -117,6 +128,10 @@ fn together(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<(
             false => savepoint.finish()?,
         }
     }
+    commit(transaction)
+}
+
+fn commit(transaction: Transaction<'_>) -> Result<(), Error> {
     fail::point("hub.before-commit");
     transaction.commit()?;
     fail::point("hub.after-commit");
