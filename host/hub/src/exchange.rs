@@ -24,6 +24,12 @@ const LOG_MAX: usize = 1_000;
 /// So many messages are looked at where they came in: a few signatures cost less than to hand them to another thread and wait.
 const FEW: usize = 4;
 
+/// A plugin of so many bytes, such as a script, comes beside the mailbox, also to whoever has it: that is less than to be asked.
+const SMALL_BYTES_MAX: u64 = 8 << 10;
+
+/// What lists the parts of such a one: some ten of them.
+const SMALL_LIST_BYTES_MAX: usize = 2 << 10;
+
 /// Where messages to and from devices lie. What a device says is kept under the client that its assignment, or its token, named.
 pub struct Post {
     pub(crate) hub: Arc<Hub>,
@@ -66,8 +72,20 @@ impl Post {
         self.hub.began.elapsed() + passed
     }
 
-    /// Reads as the hub itself: each of these is about one device that is named, or about the log as a whole.
-    pub(crate) async fn read<T: Send + 'static>(
+    /// Reads as the hub itself what is about one device that is named: some rows by their key. That takes less time than to hand it to
+    /// another thread and wait for that, and is done here where a reader has nothing to do.
+    pub(crate) async fn read_few<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&View<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Fault> {
+        match self.hub.db.try_read(&Scope::of_hub(), read) {
+            Ok(done) => done.map_err(fault),
+            Err(read) => self.read(read).await,
+        }
+    }
+
+    /// The same of whatever takes longer, and where every reader is busy.
+    async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&View<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Fault> {
@@ -99,28 +117,48 @@ fn client_of(change: &Change<'_>, device: &str) -> Result<Held, Error> {
     Scope::of_hub().hold(&name)
 }
 
+/// What lists the parts of an order's plugin, and these of a small one: whoever has it not asks for parts at most.
+fn listed(view: &View<'_>, order: &str, list: String) -> Result<Vec<String>, Error> {
+    let is_short = view.part(&list)?.is_some_and(|text| text.len() <= SMALL_LIST_BYTES_MAX);
+    let mut parts = if is_short { view.parts(order)? } else { Vec::new() };
+    if parts.iter().map(|(_, bytes)| bytes).sum::<u64>() > SMALL_BYTES_MAX {
+        parts.clear();
+    }
+    let others = parts.into_iter().map(|(name, _)| name).filter(|name| *name != list);
+    let others: Vec<String> = others.collect();
+    Ok([list].into_iter().chain(others).collect())
+}
+
+fn digests(names: Vec<String>) -> Vec<Digest> {
+    names.iter().filter_map(|it| it.parse().ok()).collect()
+}
+
 #[async_trait]
 impl Exchange for Post {
     async fn mailbox(&self, of: &Device) -> Result<Option<Mailbox>, Fault> {
         let device = of.hex();
-        let found = self.read(move |view| view.mailbox(&device)).await?;
+        let found = self.read_few(move |view| view.mailbox(&device)).await?;
         Ok(found.map(|it| Mailbox { revision: Revision(it.revision), bytes: it.bytes.into() }))
     }
 
     async fn mailbox_beside(&self, of: &Device, has: Has<'_>, bytes_max: usize) -> Result<Option<Beside>, Fault> {
         let (device, had, known) = (of.hex(), has.mailbox, has.documents.clone());
-        self.read(move |view| {
+        self.read_few(move |view| {
             let Some(found) = view.mailbox(&device)? else { return Ok(None) };
-            let names: Vec<String> = view.named_by(&device)?;
-            let names: Vec<Digest> = names.iter().filter_map(|it| it.parse().ok()).collect();
             let mut bytes = found.bytes.len();
             let mailbox = Mailbox { revision: Revision(found.revision), bytes: found.bytes.into() };
+            let names = digests(view.named_by(&device)?);
             let mut beside = Beside { mailbox, names, documents: Vec::new() };
             if bytes >= bytes_max || had == Some(Digest::of(&beside.mailbox.bytes)) {
                 return Ok(Some(beside));
             }
+            for (order, list) in view.lists(&device)? {
+                beside.names.extend(digests(listed(view, &order, list)?));
+            }
             for digest in beside.names.iter().filter(|digest| !known.contains(*digest)) {
-                let Some(document) = view.file(&digest.to_string())? else { continue };
+                let name = digest.to_string();
+                let file = view.file(&name)?;
+                let Some(document) = file.map_or_else(|| view.part(&name), |file| Ok(Some(file)))? else { continue };
                 bytes += document.len();
                 if bytes > bytes_max {
                     break;
@@ -217,7 +255,7 @@ impl Exchange for Post {
     async fn documents(&self, reader: &Device, wanted: &[Digest]) -> Result<Found, Fault> {
         TooMuch::of("documents at once", wanted.len(), DOCUMENTS_MAX)?;
         let (device, wanted) = (reader.hex(), wanted.to_vec());
-        self.read(move |view| {
+        self.read_few(move |view| {
             let (mut found, mut bytes) = (Found::default(), 0);
             for digest in wanted {
                 match view.named(&device, &digest.to_string())? {

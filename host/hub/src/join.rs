@@ -90,7 +90,7 @@ impl Admission for Post {
         let keys = signed.signers(Kind::Session).keys;
         let key = keys.first().ok_or_else(|| not("nobody signed it".to_owned()))?;
         let named = device_id(key);
-        let found = self.read(move |view| view.device(&named)).await;
+        let found = self.read_few(move |view| view.device(&named)).await;
         // A device whose assignment is still to come gets it as any other: by its mailbox.
         let is_served = found.is_ok_and(|device| device.state != State::Retired);
         let now = trust::Time::from_ms(now_ms);
@@ -115,7 +115,7 @@ impl Post {
         let (machine, process) = (machine.to_string(), process.to_string());
         let asked = name.clone();
         let found = self
-            .read(move |view| view.identity(&asked))
+            .read_few(move |view| view.identity(&asked))
             .await
             .map_err(|fault| Error::unreadable("a device")(&fault))?;
         let met = found.as_ref().map_or(Met::New, |found| found.meets(&machine, &process));

@@ -23,6 +23,17 @@ impl View<'_> {
         let read = |row: &rusqlite::Row<'_>| Ok(Mailbox { revision: count(row.get(0)?), bytes: row.get(1)? });
         Ok(query.query_row(params![device], read).optional()?)
     }
+
+    /// Of the orders that a device has not answered for good, and what lists the parts of its plugin.
+    pub(crate) fn lists(&self, device: &str) -> Result<Vec<(String, String)>, Error> {
+        let text = "SELECT rollout.digest, rollout.parcel FROM seat
+            JOIN rollout ON rollout.digest = seat.digest AND rollout.state = 'running' AND rollout.parcel IS NOT NULL
+            JOIN device ON device.device = seat.device AND device.client = +seat.client AND device.state = 'member'
+            WHERE seat.device = ?1 AND coalesce(seat.comes, 'suspended') = 'suspended'";
+        let mut query = self.0.prepare_cached(text)?;
+        let rows = query.query_map(params![device], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
 }
 
 impl Change<'_> {

@@ -36,6 +36,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::oneshot;
 
 pub(crate) use audit::{Actor, NewEntry};
@@ -83,6 +84,13 @@ pub(crate) const FILE: &str = "hub.db";
 
 /// The log is folded in when it has so many pages of 4 KiB: 10,000 results of 1 KiB that come at once fill it about twice.
 const WAL_PAGES_MAX: u32 = 4_096;
+
+/// What the writer keeps of the file: ten thousand devices that all answer touch some 10 MiB of it. A reader forgets what it has with
+/// each commit, and keeps little.
+const WRITER_CACHE_KIB: i64 = 16 << 10;
+
+/// More statements than a connection ever has.
+const STATEMENTS_MAX: usize = 256;
 
 /// The file, open.
 pub(crate) struct Db {
@@ -136,6 +144,15 @@ impl Db {
         self.readers.read(scope, Some(READ_MS_MAX), read)
     }
 
+    /// The same where nobody has to be waited for; else whoever wanted to read has that back.
+    pub(crate) fn try_read<T, R: FnOnce(&View<'_>) -> Result<T, Error>>(
+        &self,
+        scope: &Scope,
+        read: R,
+    ) -> Result<Result<T, Error>, R> {
+        self.readers.try_read(scope, Some(READ_MS_MAX), read)
+    }
+
     /// The same, however long it takes: for whoever owns the hub.
     pub(crate) fn read_long<T>(
         &self,
@@ -155,7 +172,20 @@ fn connect(file: &Path) -> Result<Connection, Error> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // What is deleted is overwritten: a client that left is not in the pages that are free.
     connection.pragma_update(None, "secure_delete", true)?;
+    // What a statement or a savepoint may take back is no file.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Below zero it is KiB, and no number of pages.
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    tune(&connection)?;
     Ok(connection)
+}
+
+/// Each statement is compiled once. With sixteen kept one pushed the other out, and one that joins tables was compiled anew for each
+/// value that was bound, as another plan might be better for that: it took more of the hub's time than what was asked.
+fn tune(connection: &Connection) -> Result<(), Error> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// The place of a ring as people and programs read it: from 1 on. What is signed, and the file, count from 0 on.

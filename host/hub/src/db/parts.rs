@@ -41,6 +41,15 @@ impl View<'_> {
         bytes.ok_or(Error::Missing { what: "part" })
     }
 
+    /// Of what an order's plugin is made, and how many bytes each has.
+    pub(crate) fn parts(&self, order: &str) -> Result<Vec<(String, u64)>, Error> {
+        let text = "SELECT part_bytes.digest, length(part_bytes.bytes) FROM rollout_part
+            JOIN part_bytes ON part_bytes.digest = rollout_part.part WHERE rollout_part.digest = ?1";
+        let mut query = self.0.prepare_cached(text)?;
+        let rows = query.query_map(params![order], |row| Ok((row.get(0)?, count(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Whether such a part is there.
     pub(crate) fn has_part(&self, digest: &str) -> Result<bool, Error> {
         let mut query = self.0.prepare_cached("SELECT 1 FROM part WHERE digest = ?1 LIMIT 1")?;

@@ -34,8 +34,14 @@ pub(super) type IsLate = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Those that have nothing to do.
 pub(crate) struct Readers {
-    idle: Mutex<Vec<Reader>>,
+    idle: Mutex<Idle>,
     freed: Condvar,
+}
+
+struct Idle {
+    readers: Vec<Reader>,
+    /// So many wait for one: nobody goes before them.
+    waiting: usize,
 }
 
 struct Reader {
@@ -64,13 +70,13 @@ impl Readers {
         ready: impl Fn(&Connection, &str, &IsLate) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         let readers = (0..count).map(|_| Reader::open(file, rules, &ready)).collect::<Result<_, _>>()?;
-        Ok(Self { idle: Mutex::new(readers), freed: Condvar::new() })
+        Ok(Self { idle: Mutex::new(Idle { readers, waiting: 0 }), freed: Condvar::new() })
     }
 
     #[cfg(test)]
     pub(super) fn guards(&self) -> Vec<String> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.iter().map(|reader| reader.guard.clone()).collect()
+        idle.readers.iter().map(|reader| reader.guard.clone()).collect()
     }
 
     /// Reads what is committed, all of it as it was at one moment. It waits for no commit.
@@ -90,16 +96,40 @@ impl Readers {
         most_ms: Option<u64>,
         read: impl FnOnce(&View<'_>, &str) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.freed.wait_timeout_while(idle, WAIT, |idle| idle.is_empty());
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.waiting += 1;
+        let waited = self.freed.wait_timeout_while(idle, WAIT, |idle| idle.readers.is_empty());
         let (mut idle, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let reader = idle.pop().ok_or(Error::Busy { after_s: 1 })?;
+        idle.waiting -= 1;
+        let reader = idle.in_sight(scope).or_else(|| idle.readers.pop()).ok_or(Error::Busy { after_s: 1 })?;
         drop(idle);
-        let mut lent = Lent { readers: self, reader: Some(reader) };
-        match &mut lent.reader {
-            Some(reader) => reader.read(scope, most_ms, read),
-            None => Err(Error::Lost),
-        }
+        self.lend(reader).read(scope, most_ms, read)
+    }
+
+    /// The same, where nobody waits and one is there that had this scope last; else whoever wanted to read has that back.
+    pub(crate) fn try_read<T, R: FnOnce(&View<'_>) -> Result<T, Error>>(
+        &self,
+        scope: &Scope,
+        most_ms: Option<u64>,
+        read: R,
+    ) -> Result<Result<T, Error>, R> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = if idle.waiting == 0 { idle.in_sight(scope) } else { None };
+        drop(idle);
+        let Some(reader) = reader else { return Err(read) };
+        Ok(self.lend(reader).read(scope, most_ms, |view, _| read(view)))
+    }
+
+    fn lend(&self, reader: Reader) -> Lent<'_> {
+        Lent { readers: self, reader: Some(reader) }
+    }
+}
+
+impl Idle {
+    /// One that had this scope last: what it compiled it has, until it has another.
+    fn in_sight(&mut self, scope: &Scope) -> Option<Reader> {
+        let at = self.readers.iter().rposition(|reader| reader.scope.as_ref() == Some(scope))?;
+        Some(self.readers.swap_remove(at))
     }
 }
 
@@ -109,9 +139,20 @@ struct Lent<'a> {
     reader: Option<Reader>,
 }
 
+impl Lent<'_> {
+    fn read<T>(
+        mut self,
+        scope: &Scope,
+        most_ms: Option<u64>,
+        read: impl FnOnce(&View<'_>, &str) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.reader.as_mut().ok_or(Error::Lost)?.read(scope, most_ms, read)
+    }
+}
+
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.reader.take());
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).readers.extend(self.reader.take());
         self.readers.freed.notify_one();
     }
 }
@@ -126,6 +167,7 @@ impl Reader {
             Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "trusted_schema", false)?;
+        super::tune(&connection)?;
         let guard = format!("scoped_{}", hex::encode(rand::random::<[u8; 16]>()));
         connection.execute_batch(&guards(&guard))?;
         let (started, deadline_ms) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));

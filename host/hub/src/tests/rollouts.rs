@@ -4,9 +4,10 @@ mod fold;
 mod kills;
 mod scene;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use bus::{Beat, Exchange as _};
+use bus::{Beat, Exchange as _, Has};
 use fleet::{Device, Mailbox, Question, Tree};
 use model::{Digest, Outcome, Verdict};
 
@@ -124,6 +125,47 @@ async fn a_mailbox_has_what_is_for_its_device_and_only_what_changes_is_written()
     assert_eq!(scene.step(NOW_MS).await.filled, 3);
     assert!(scene.mailbox(&devices[1]).await.orders.is_empty());
     assert_eq!(scene.post.documents(&devices[1], &of_order).await.unwrap().missing, of_order);
+}
+
+#[tokio::test]
+async fn what_lists_a_plugin_s_parts_comes_beside_the_mailbox_and_all_of_a_small_one() {
+    let scene = Scene::new(3).await;
+    let devices = scene.devices();
+    let none = HashSet::new();
+    let beside = async |device: &Device, mailbox: Option<Digest>, known: &HashSet<Digest>| {
+        let has = Has { mailbox, documents: known };
+        let found = scene.post.mailbox_beside(device, has, 1 << 20).await.unwrap().unwrap();
+        let documents: HashSet<Digest> = found.documents.iter().map(|it| Digest::of(it)).collect();
+        (found, documents)
+    };
+    // What was signed about a plugin travels as its parts do.
+    for (number, bytes) in [(1, 1_000), (2, 9_000)] {
+        let (plugin, attached) = (b"the plugin".to_vec(), vec![7; bytes]);
+        let (parcel, _) = fleet::Parcel::of(&plugin, vec![Digest::of(&attached)]).unwrap();
+        let mut parts = Vec::new();
+        for part in [plugin, attached] {
+            parts.push(scene.hub().put_part(part, &tess()).await.unwrap());
+        }
+        let list = scene.hub().put_part(parcel.write(), &tess()).await.unwrap();
+        let order = scene.give(&number.to_string(), &[&Tree::new(&devices[..2])]).await;
+        let wish = Wish { parcel: Some(list.to_string()), ..wish(&[&devices[..2]]) };
+        scene.hub().put_rollout(&order, wish, &tess()).await.unwrap();
+        scene.step(NOW_MS).await;
+        let (found, documents) = beside(&devices[0], None, &none).await;
+        let has: Vec<bool> = parts.iter().map(|it| documents.contains(it)).collect();
+        assert_eq!((documents.contains(&list), has), (true, vec![bytes < 8_192; 2]), "{bytes}");
+        // Each is asked for what it is known not to have, and nobody who was ordered nothing gets any of it.
+        let known: HashSet<Digest> = found.names.iter().copied().collect();
+        assert!(documents.is_subset(&known) && beside(&devices[0], None, &known).await.1.is_empty());
+        let mailbox = Some(Digest::of(&found.mailbox.bytes));
+        assert!(beside(&devices[0], mailbox, &none).await.1.is_empty(), "it has this one");
+        let (other, _) = beside(&devices[2], None, &none).await;
+        assert!(!other.names.contains(&list) && !other.names.contains(&parts[0]));
+        // Whoever has answered needs it no more; the other one still does.
+        scene.report(0, &order, Outcome::Completed, Verdict::Compliant, number).await;
+        assert!(!beside(&devices[0], None, &none).await.1.contains(&list));
+        assert!(beside(&devices[1], None, &none).await.1.contains(&list));
+    }
 }
 
 #[tokio::test]

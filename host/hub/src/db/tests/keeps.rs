@@ -1,5 +1,6 @@
 //! What is kept: once, in order, all or nothing.
 
+use rusqlite::StatementStatus;
 use serde_json::json;
 
 use super::{NewMessage, NewToken, OnDisk, device, held, page, scope};
@@ -152,6 +153,24 @@ fn of_what_is_refused_no_part_is_written_and_nobody_is_taken_along() {
     let clients = it.db.read(&scope(&["*"]), |view| view.clients(&page(100, None))).unwrap().items;
     assert_eq!(clients.len(), 25);
     assert!(clients.iter().all(|it| it.client != "refused"));
+}
+
+#[test]
+fn a_statement_is_compiled_once_whatever_is_bound() {
+    let it = OnDisk::with_two_clients();
+    // An index has those that run alone: whether it serves depends on what is bound.
+    let asked = |connection: &rusqlite::Connection| {
+        let mut query = connection.prepare_cached("SELECT digest FROM rollout WHERE state = ?1").unwrap();
+        for state in ["running", "done", "running"] {
+            assert_eq!(query.exists([state]).unwrap(), state == "running");
+        }
+        query.get_status(StatementStatus::RePrepare)
+    };
+    assert_eq!(it.db.read(&scope(&["*"]), |view| Ok(asked(view.0))).unwrap(), 0);
+    assert_eq!(it.db.write_now(move |change| Ok(asked(change.0))).unwrap(), 0);
+    // By itself SQLite does so.
+    let other = rusqlite::Connection::open(it.folder.path().join("hub.db")).unwrap();
+    assert!(asked(&other) > 0);
 }
 
 #[test]
