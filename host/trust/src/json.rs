@@ -33,8 +33,24 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, Refusal> {
 
 /// The canonical form of a value.
 pub(crate) fn write(value: &Value) -> Vec<u8> {
-    // It fails only for what a `Value` cannot hold.
-    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
+    // Either fails only for what a `Value` cannot hold.
+    match is_in_order(value) {
+        true => serde_json::to_vec(value).unwrap_or_default(),
+        false => serde_json_canonicalizer::to_vec(value).unwrap_or_default(),
+    }
+}
+
+/// Whether a value is canonical once it is written without spaces, which takes a tenth of the time that it takes to put it in order:
+/// names that every encoding sorts alike stand in their order, and numbers are whole and exact. Texts are escaped alike.
+fn is_in_order(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(it) => it.as_i64().is_some_and(|it| it.unsigned_abs() <= NUMBER_MAX),
+        Value::Array(items) => items.iter().all(is_in_order),
+        Value::Object(map) => {
+            map.keys().all(|name| name.is_ascii()) && map.keys().is_sorted() && map.values().all(is_in_order)
+        }
+    }
 }
 
 /// Reads any value, and says of what it refuses why: serde's own errors are text.
@@ -160,6 +176,31 @@ mod tests {
             assert_eq!(code(text), expected, "{text}");
         }
         assert_eq!(read(b"{\"a\":\"\xff\"}").unwrap_err().code(), "not-json");
+    }
+
+    /// Texts with all that is escaped, or might be, and names that UTF-8 and UTF-16 sort otherwise.
+    #[test]
+    fn what_is_written_is_canonical_also_where_it_was_in_order() {
+        let texts: Vec<String> = (0..=0x17f_u32)
+            .chain([0x2028, 0xe000, 0xfffd, 0x1f600])
+            .filter_map(char::from_u32)
+            .map(|it| format!("a{it}"))
+            .collect();
+        let most = i64::try_from(NUMBER_MAX).unwrap();
+        let numbers = [0, 1, -1, most, -most];
+        let (mut were, mut were_not) = (0, 0);
+        let mut hold = |value: &Value| {
+            *if is_in_order(value) { &mut were } else { &mut were_not } += 1;
+            assert_eq!(write(value), serde_json_canonicalizer::to_vec(value).unwrap(), "{value}");
+        };
+        for pair in texts.windows(2) {
+            let [one, other] = pair else { continue };
+            hold(&serde_json::json!({ one: [other, null, true], other: numbers, "b": { one: {} } }));
+        }
+        // Beyond what is read, which a canonical form writes as the nearest float.
+        hold(&serde_json::json!([NUMBER_MAX + 1, u64::MAX, i64::MIN, 0.5]));
+        hold(&serde_json::json!({ "\u{e000}": 1, "\u{1f600}": 2 }));
+        assert!(were > 100 && were_not > 100, "{were} {were_not}");
     }
 
     #[test]
