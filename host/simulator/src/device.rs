@@ -32,7 +32,7 @@ const INSTALLED_MAX: usize = 16;
 /// A device's key, before it has anything else.
 pub struct Born {
     number: u32,
-    seed: [u8; 32],
+    signer: Signer,
     key: Key,
 }
 
@@ -41,8 +41,8 @@ pub struct Device {
     number: u32,
     nature: Arc<Nature>,
     shelf: Arc<Shelf>,
-    /// Of its key.
-    seed: [u8; 32],
+    /// With its key.
+    signer: Signer,
     member: Member,
     facts: Facts,
     /// What the hub was told of them.
@@ -85,9 +85,9 @@ pub struct Visit {
 impl Born {
     /// The device of this number, with the key that its seed draws.
     pub fn new(nature: &Nature, number: u32) -> Result<Self, SignError> {
-        let seed: [u8; 32] = nature.draw(number, "key").random();
-        let key = Signer::from_seed(&seed).key()?;
-        Ok(Self { number, seed, key })
+        let signer = Signer::from_seed(&nature.draw(number, "key").random());
+        let key = signer.key()?;
+        Ok(Self { number, signer, key })
     }
 
     /// Its public half.
@@ -97,7 +97,7 @@ impl Born {
 
     /// Its private half, which signs that it joins, and its sessions.
     pub fn signer(&self) -> Signer {
-        Signer::from_seed(&self.seed)
+        self.signer.clone()
     }
 
     /// The device, once it knows whom to believe.
@@ -107,7 +107,7 @@ impl Born {
         let spool = Spool(rand::random());
         Device {
             number: self.number,
-            seed: self.seed,
+            signer: self.signer,
             member: Member::new(self.key, trust),
             facts,
             nature,
@@ -407,7 +407,7 @@ impl Device {
 
     fn tell(&mut self, told: &Told, now: Time) {
         // A result that the key does not sign is none, and this one always signs.
-        if let Ok(signing) = self.member.tell(told, &mut Signer::from_seed(&self.seed), now) {
+        if let Ok(signing) = self.member.tell(told, &mut self.signer, now) {
             self.signed += 1;
             self.say("result", signing.signed.to_text());
         }
@@ -469,13 +469,13 @@ impl Device {
 
     /// A session of its own: what the line opens one with.
     pub fn opener(&self) -> Opener {
-        Opener { seed: self.seed }
+        Opener { signer: self.signer.clone() }
     }
 }
 
 /// Signs sessions of a device with its key.
 pub struct Opener {
-    seed: [u8; 32],
+    signer: Signer,
 }
 
 #[async_trait::async_trait]
@@ -492,7 +492,7 @@ impl bus::dial::Opener for Opener {
         };
         let bytes = trust::statement::write(now, &session).map_err(|refusal| refusal.to_string())?;
         let mut signed = Signed::new(bytes, Vec::new());
-        signed.sign(&mut Signer::from_seed(&self.seed)).map_err(|error| error.to_string())?;
+        signed.sign(&mut self.signer.clone()).map_err(|error| error.to_string())?;
         Ok(signed.to_text())
     }
 }
