@@ -82,8 +82,9 @@ use crate::{Error, Scope};
 /// The file's name in the hub's folder.
 pub(crate) const FILE: &str = "hub.db";
 
-/// The log is folded in when it has so many pages of 4 KiB: 10,000 results of 1 KiB that come at once fill it about twice.
-const WAL_PAGES_MAX: u32 = 4_096;
+/// The log is folded in when it has so many pages of 4 KiB: what 10,000 devices answer at once fills it some times. A page that was
+/// written often meanwhile is folded in once.
+const WAL_PAGES_MAX: u32 = 16_384;
 
 /// What the writer keeps of the file: ten thousand devices that all answer touch some 10 MiB of it. A reader forgets what it has with
 /// each commit, and keeps little.

@@ -98,7 +98,7 @@ const FIRST: &str = "
         UNIQUE (device, spool, sequence)
     );
     CREATE INDEX message_by_client ON message (client, received_ms);
-    CREATE INDEX message_by_digest ON message (digest, device);
+    CREATE INDEX message_that_is_a_record ON message (digest, device) WHERE kind = 'record';
     CREATE TABLE result (
         number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, client TEXT NOT NULL, device TEXT NOT NULL,
         ordered TEXT NOT NULL, run TEXT, attempt INTEGER NOT NULL, outcome TEXT NOT NULL, verdict TEXT NOT NULL, refused TEXT,

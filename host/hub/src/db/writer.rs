@@ -1,7 +1,8 @@
 //! One thread writes. What waits while a commit goes to the disk goes into the next one together.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, sleep};
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -13,6 +14,13 @@ const WAITING_MAX: usize = 4_096;
 
 /// What shares a commit: more, and whoever waits for it waits longer than for the disk.
 const TOGETHER_MAX: usize = 512;
+
+/// Where so many or more came together, the next ones wait for each other: each commit writes the pages that all of them change, and
+/// waits for the disk.
+const MANY: usize = 4;
+
+/// So long they wait.
+const GATHER: Duration = Duration::from_millis(8);
 
 /// The one connection that writes, within a transaction.
 pub(crate) struct Change<'a>(pub(super) &'a Connection);
@@ -90,9 +98,14 @@ impl Drop for Writer {
 }
 
 fn write_all(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>) {
+    let mut are_many = false;
     while let Ok(first) = jobs.recv() {
+        if are_many {
+            sleep(GATHER);
+        }
         let mut batch = vec![first];
         batch.extend(std::iter::from_fn(|| jobs.try_recv().ok()).take(TOGETHER_MAX - 1));
+        are_many = batch.len() >= MANY;
         if all_or_nothing(&mut connection, &mut batch).unwrap_or(false) || each(&mut connection, &mut batch).is_ok() {
             batch.into_iter().for_each(|job| job.end(None));
             continue;
