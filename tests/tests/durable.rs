@@ -68,6 +68,7 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("host/hub/src/db/backup.rs", "last", "has the disk know a copy that nobody uses yet"),
     ("host/hub/src/db/backup.rs", "put_files", "the last part of a backup: one without it is refused"),
     ("host/hub/src/db/readers.rs", "see", "a table of the connection, in memory"),
+    ("host/hub/src/db/writer.rs", "each", "its savepoints are of the transaction that `commit` commits"),
     (
         "host/hub/src/upkeep.rs",
         "backup",
