@@ -4,6 +4,7 @@
 //! itself is out of reach: an authorizer lets only the innermost view read it, and that one has a name that nobody can guess, so
 //! that no text of a query can pass for it. A query that forgets to ask for a client therefore sees too little, never too much.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,7 +40,8 @@ pub(crate) struct Readers {
 }
 
 struct Idle {
-    readers: Vec<Reader>,
+    /// The last one is the one that was used last.
+    readers: VecDeque<Reader>,
     /// So many wait for one: nobody goes before them.
     waiting: usize,
 }
@@ -101,7 +103,7 @@ impl Readers {
         let waited = self.freed.wait_timeout_while(idle, WAIT, |idle| idle.readers.is_empty());
         let (mut idle, _) = waited.unwrap_or_else(PoisonError::into_inner);
         idle.waiting -= 1;
-        let reader = idle.in_sight(scope).or_else(|| idle.readers.pop()).ok_or(Error::Busy { after_s: 1 })?;
+        let reader = idle.in_sight(scope).or_else(|| idle.readers.pop_front()).ok_or(Error::Busy { after_s: 1 })?;
         drop(idle);
         self.lend(reader).read(scope, most_ms, read)
     }
@@ -129,7 +131,7 @@ impl Idle {
     /// One that had this scope last: what it compiled it has, until it has another.
     fn in_sight(&mut self, scope: &Scope) -> Option<Reader> {
         let at = self.readers.iter().rposition(|reader| reader.scope.as_ref() == Some(scope))?;
-        Some(self.readers.swap_remove(at))
+        self.readers.remove(at)
     }
 }
 

@@ -32,6 +32,24 @@ fn text_of(view: &View<'_>, sql: &str) -> Result<String, Error> {
 }
 
 #[test]
+fn what_is_read_at_once_is_read_within_its_scope_or_given_back() {
+    let it = OnDisk::with_two_clients();
+    let clients = |view: &View<'_>| text_of(view, "SELECT client FROM client");
+    for client in ["acme", "globex"] {
+        let scope = scope(&[client]);
+        assert!(it.db.try_read(&scope, clients).is_err(), "no reader had this scope yet");
+        assert_eq!(it.db.read(&scope, clients).unwrap(), format!("{client} "));
+    }
+    // Neither took the other's reader; and one that is lent is nobody else's.
+    for client in ["acme", "globex"] {
+        let scope = scope(&[client]);
+        let at_once = it.db.try_read(&scope, clients).unwrap_or_else(|_| panic!("{client}: it has to wait"));
+        assert_eq!(at_once.unwrap(), format!("{client} "));
+        assert!(it.db.read(&scope, |_| Ok(it.db.try_read(&scope, clients).is_err())).unwrap());
+    }
+}
+
+#[test]
 fn every_table_says_who_sees_it() {
     let it = OnDisk::new();
     let file = Connection::open(it.folder.path().join(super::super::FILE)).unwrap();
