@@ -3,13 +3,14 @@
 
 mod command;
 
-/// What ten thousand devices keep lies in one heap: glibc takes a third of the time of a fleet to look for room in it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use mimalloc::MiMalloc;
+
+/// What ten thousand devices keep lies in one heap, in which this one finds room sooner than glibc does.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match command::Simulator::parse().run() {
